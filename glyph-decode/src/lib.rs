@@ -1,0 +1,1 @@
+//! Turns vision tokens into text: the built-in reader and its confidences.

@@ -1,0 +1,1 @@
+//! Turns page images into vision tokens: built-in encoder, global scan, crops, feature cache.

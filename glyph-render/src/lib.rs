@@ -1,0 +1,1 @@
+//! Typesets documents (TXT, PDF, DOCX) into deterministic page images for vision encoders.
