@@ -1,1 +1,12 @@
-//! Turns vision tokens into text: the built-in reader and its confidences.
+//! Vision tokens in, text out.
+//!
+//! [`Readout`] turns [`VisionTokens`](glyph_encode::VisionTokens) into [`LineReading`]s: the text of
+//! each row with a probability for every character. [`BuiltinReadout`] is the one that ships.
+
+mod charset;
+mod error;
+mod readout;
+
+pub use charset::{Cell, Charset, Class};
+pub use error::DecodeError;
+pub use readout::{BuiltinReadout, LineReading, Readout, ReadoutConfig, ReadoutModel};

@@ -1,1 +1,23 @@
-//! Turns page images into vision tokens: built-in encoder, global scan, crops, feature cache.
+//! Page images in, vision tokens out.
+//!
+//! 1. A [`VisionEncoder`] turns a page, or a region of one, into [`VisionTokens`], at one of two
+//!    [`Detail`]s. [`BuiltinEncoder`] is the one that ships; anyone can write another.
+//! 2. The hierarchy: every page is encoded coarsely, a [`RegionScorer`] says which rows matter to
+//!    the task, [`plan_crops`] turns the scores into crops under a budget, the crops are encoded
+//!    finely, and [`VisionTokens::concat`] joins all to one sequence.
+//! 3. [`CachedEncoder`] keeps encoded features on disk.
+
+pub mod builtin;
+mod cache;
+mod encoder;
+mod error;
+mod hierarchy;
+mod rows;
+
+pub use builtin::BuiltinEncoder;
+pub use cache::{CachedEncoder, FeatureCache};
+pub use encoder::{Detail, EncoderInput, TokenGrid, TokenPosition, VisionEncoder, VisionTokens};
+pub use error::EncodeError;
+pub use glyph_render::{BBox, CellLayout, Page};
+pub use hierarchy::{Crop, CropBudget, RegionScore, RegionScorer, plan_crops};
+pub use rows::{Row, text_rows};

@@ -1,0 +1,89 @@
+//! Trains the built-in reader: `cargo run --release --example train_reader -- --corpus out/corpus/train`.
+//!
+//! Writes checkpoints to `--out` and goes on from there when started again; draws the loss as
+//! `loss.png`; at the end, or with `--export`, writes `encoder.safetensors` and
+//! `readout.safetensors`, the files that the crates embed.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use glyph_align::{Corpus, ReaderTrainer, TrainingConfig};
+use glyph_pipeline::DeviceSpec;
+use indicatif::{ProgressBar, ProgressStyle};
+
+#[path = "support/plot.rs"]
+mod plot;
+
+#[derive(Parser)]
+struct Args {
+    /// Folder of .txt files to cut natural text from (`tools/fetch_corpus.sh` fetches one); random words without.
+    #[arg(long)]
+    corpus: Option<PathBuf>,
+    /// Folder of checkpoints and results.
+    #[arg(long, default_value = "out/reader")]
+    out: PathBuf,
+    /// Optimiser steps in all.
+    #[arg(long, default_value_t = TrainingConfig::default().steps)]
+    steps: usize,
+    /// Rows of text a step.
+    #[arg(long, default_value_t = TrainingConfig::default().batch_rows)]
+    batch_rows: usize,
+    /// Peak learning rate.
+    #[arg(long, default_value_t = TrainingConfig::default().learning_rate)]
+    learning_rate: f64,
+    /// Seed of samples and first weights.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Steps between checkpoints.
+    #[arg(long, default_value_t = 250)]
+    checkpoint_every: usize,
+    /// cpu, cuda:N or auto.
+    #[arg(long, default_value = "cpu")]
+    device: DeviceSpec,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let device = args.device.resolve()?.device;
+    let corpus = args.corpus.as_ref().map(Corpus::open).transpose()?;
+    let config = TrainingConfig {
+        steps: args.steps,
+        batch_rows: args.batch_rows,
+        learning_rate: args.learning_rate,
+        seed: args.seed,
+        ..TrainingConfig::default()
+    };
+    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
+    let mut trainer = ReaderTrainer::new(config, corpus, &device)?;
+    if trainer.resume(&args.out)? {
+        eprintln!("going on from step {} in {}", trainer.steps_done(), args.out.display());
+    }
+    let bar = ProgressBar::new(args.steps as u64).with_position(trainer.steps_done() as u64);
+    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {eta}")?);
+    let started = Instant::now();
+    let first = trainer.steps_done();
+    while trainer.steps_done() < args.steps {
+        let report = trainer.step()?;
+        bar.set_position(report.step as u64);
+        bar.set_message(format!("fine {:.4} coarse {:.4}", report.loss[0], report.loss[1]));
+        if report.step % 50 == 0 && bar.is_hidden() {
+            eprintln!(
+                "step {} fine {:.4} coarse {:.4} {:.2} steps/s",
+                report.step,
+                report.loss[0],
+                report.loss[1],
+                (report.step - first) as f64 / started.elapsed().as_secs_f64()
+            );
+        }
+        if report.step % args.checkpoint_every == 0 || report.step == args.steps {
+            trainer.save(&args.out)?;
+            trainer.model().export(&args.out)?;
+            plot::loss_curve(&args.out.join("loss.png"), trainer.history())?;
+        }
+    }
+    bar.finish();
+    println!("{} steps; weights in {}", trainer.steps_done(), args.out.display());
+    Ok(())
+}

@@ -1,0 +1,59 @@
+use std::path::PathBuf;
+
+/// What can go wrong in training.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AlignError {
+    /// A file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write {}: {reason}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        reason: String,
+    },
+    /// A checkpoint does not fit.
+    #[error("checkpoint {} does not fit: {reason}; delete it or use another folder", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        reason: String,
+    },
+    /// A corpus without text.
+    #[error("{} holds no line of text; expected .txt files in UTF-8", path.display())]
+    EmptyCorpus {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// The renderer failed.
+    #[error(transparent)]
+    Render(#[from] glyph_render::RenderError),
+    /// Two tensors whose shapes should agree.
+    #[error("{what}: expected shape {expected:?}, found {found:?}")]
+    Shape {
+        /// Which tensor.
+        what: &'static str,
+        /// Expected shape.
+        expected: Vec<usize>,
+        /// Found shape.
+        found: Vec<usize>,
+    },
+    /// The loss is no longer a number.
+    #[error("the loss became {loss} at step {step}: lower the learning rate and resume")]
+    Diverged {
+        /// The step.
+        step: usize,
+        /// The loss.
+        loss: f32,
+    },
+}

@@ -1,0 +1,266 @@
+//! Trains the built-in encoder and readout together.
+
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::grad_clipping::GradientClippingConfig;
+use burn::tensor::{Device, Tensor, TensorData};
+use burn_store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
+use glyph_decode::{Charset, ReadoutConfig, ReadoutModel};
+use glyph_encode::builtin::{BuiltinEncoderConfig, EncoderModel, PATCHES_PER_ROW, ROW_WIDTH, WINDOW_SIZE, row_windows};
+use glyph_render::{RenderConfig, Typesetter};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::{AlignError, Corpus, ReadingLoss, Sample, TextSource};
+
+/// How to train.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingConfig {
+    /// Optimiser steps in all.
+    pub steps: usize,
+    /// Rows of text a step.
+    pub batch_rows: usize,
+    /// Peak learning rate; it warms up linearly and decays along a cosine to a hundredth.
+    pub learning_rate: f64,
+    /// Steps of warm-up.
+    pub warmup_steps: usize,
+    /// Decoupled weight decay of AdamW.
+    pub weight_decay: f32,
+    /// Share of rows made illegible on purpose.
+    pub spoiled: f64,
+    /// Seed of the samples and of the first weights.
+    pub seed: u64,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            steps: 9000,
+            batch_rows: 32,
+            learning_rate: 1.5e-3,
+            warmup_steps: 200,
+            weight_decay: 0.01,
+            spoiled: 0.03,
+            seed: 1,
+        }
+    }
+}
+
+impl TrainingConfig {
+    /// Learning rate at a step.
+    pub fn learning_rate_at(&self, step: usize) -> f64 {
+        let warm = ((step + 1) as f64 / self.warmup_steps.max(1) as f64).min(1.0);
+        let done = step as f64 / self.steps.max(1) as f64;
+        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos());
+        self.learning_rate * warm * (0.01 + 0.99 * cosine)
+    }
+}
+
+/// Encoder and readout, trained as one.
+#[derive(Module, Debug)]
+pub struct ReaderModel {
+    /// Pixels to vision tokens.
+    pub encoder: EncoderModel,
+    /// Vision tokens to cells.
+    pub readout: ReadoutModel,
+}
+
+impl ReaderModel {
+    /// Fresh weights in the shipped sizes.
+    pub fn init(device: &Device) -> Self {
+        let set = Charset::builtin();
+        Self {
+            encoder: BuiltinEncoderConfig::default().init(device),
+            readout: ReadoutConfig::new(set.head_classes(), set.tail_classes()).init(device),
+        }
+    }
+
+    /// Writes `encoder.safetensors` and `readout.safetensors` in half precision: the files that
+    /// `glyph-encode` and `glyph-decode` embed.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn export(&self, dir: &Path) -> Result<(), AlignError> {
+        fn write<M: ModuleSnapshot>(module: &M, path: PathBuf) -> Result<(), AlignError> {
+            let mut store = SafetensorsStore::from_file(&path)
+                .overwrite(true)
+                .with_to_adapter(HalfPrecisionAdapter::new());
+            module
+                .save_into(&mut store)
+                .map_err(|e| AlignError::Write { path, reason: e.to_string() })
+        }
+        write(&self.encoder, dir.join("encoder.safetensors"))?;
+        write(&self.readout, dir.join("readout.safetensors"))
+    }
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct StepReport {
+    /// The step, counted from 1.
+    pub step: usize,
+    /// Loss of each ratio, fine first, in nats a cell.
+    pub loss: [f32; 2],
+    /// Learning rate.
+    pub learning_rate: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Progress {
+    step: usize,
+    config: TrainingConfig,
+    history: Vec<StepReport>,
+}
+
+/// Trains the built-in reader step by step.
+///
+/// Samples depend on the seed and the step alone, so that a run that was cut off and resumed sees
+/// what an uncut one would have seen.
+pub struct ReaderTrainer {
+    config: TrainingConfig,
+    device: Device,
+    model: ReaderModel,
+    optimizer: ModuleOptimizer,
+    typesetter: Typesetter,
+    source: TextSource,
+    step: usize,
+    history: Vec<StepReport>,
+}
+
+impl ReaderTrainer {
+    /// Starts from fresh weights. `device` is the plain device; the trainer asks for gradients.
+    ///
+    /// # Errors
+    /// If the built-in style cannot be set up.
+    pub fn new(config: TrainingConfig, corpus: Option<Corpus>, device: &Device) -> Result<Self, AlignError> {
+        let device = device.clone().autodiff();
+        device.seed(config.seed);
+        Ok(Self {
+            model: ReaderModel::init(&device),
+            optimizer: AdamWConfig::new()
+                .with_weight_decay(config.weight_decay)
+                .with_beta_2(0.98)
+                .with_grad_clipping(Some(GradientClippingConfig::Norm(1.0)))
+                .init(),
+            typesetter: Typesetter::new(RenderConfig::builtin())?,
+            source: TextSource::new(corpus),
+            step: 0,
+            history: Vec::new(),
+            config,
+            device,
+        })
+    }
+
+    /// Goes on from the checkpoint in `dir`, if there is one; says whether there was.
+    ///
+    /// # Errors
+    /// If a checkpoint is there and cannot be read.
+    pub fn resume(&mut self, dir: &Path) -> Result<bool, AlignError> {
+        let path = dir.join("progress.json");
+        if !path.exists() {
+            return Ok(false);
+        }
+        let bad = |reason: String| AlignError::Checkpoint { path: path.clone(), reason };
+        let text = std::fs::read_to_string(&path).map_err(|source| AlignError::Read { path: path.clone(), source })?;
+        let progress: Progress = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
+        let model = self.model.clone().try_load_file(dir.join("model.bpk"));
+        self.model = model.map_err(|e| bad(e.to_string()))?;
+        self.optimizer = self
+            .optimizer
+            .clone()
+            .load(dir.join("optimizer.bpk"))
+            .map_err(|e| bad(e.to_string()))?;
+        self.step = progress.step;
+        self.history = progress.history;
+        Ok(true)
+    }
+
+    /// Writes a checkpoint to `dir`; the one before stays whole until the new one is.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn save(&self, dir: &Path) -> Result<(), AlignError> {
+        let next = dir.join("next");
+        let fail = |path: &Path, e: &dyn std::fmt::Display| AlignError::Write { path: path.to_owned(), reason: e.to_string() };
+        std::fs::create_dir_all(&next).map_err(|e| fail(&next, &e))?;
+        self.model.clone().save_file(next.join("model.bpk")).map_err(|e| fail(&next, &e))?;
+        self.optimizer.save(next.join("optimizer.bpk")).map_err(|e| fail(&next, &e))?;
+        let progress = Progress { step: self.step, config: self.config.clone(), history: self.history.clone() };
+        let text = serde_json::to_string(&progress).map_err(|e| fail(&next, &e))?;
+        std::fs::write(next.join("progress.json"), text).map_err(|e| fail(&next, &e))?;
+        for name in ["model.bpk", "optimizer.bpk", "progress.json"] {
+            std::fs::rename(next.join(name), dir.join(name)).map_err(|e| fail(&next, &e))?;
+        }
+        Ok(())
+    }
+
+    /// Steps done.
+    pub fn steps_done(&self) -> usize {
+        self.step
+    }
+
+    /// What every step did.
+    pub fn history(&self) -> &[StepReport] {
+        &self.history
+    }
+
+    /// The model without gradients.
+    pub fn model(&self) -> ReaderModel {
+        self.model.valid()
+    }
+
+    /// Draws the samples of a step.
+    pub fn samples(&self, step: usize) -> Vec<Sample> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
+        rng.set_stream(step as u64);
+        (0..self.config.batch_rows)
+            .map(|_| {
+                let sample = Sample::draw(&self.typesetter, &self.source.line(&mut rng));
+                if rng.random_bool(self.config.spoiled) { sample.spoil(&mut rng) } else { sample }
+            })
+            .collect()
+    }
+
+    /// Takes one step.
+    ///
+    /// # Errors
+    /// If the loss is no longer finite; the model is then as before the step.
+    pub fn step(&mut self) -> Result<StepReport, AlignError> {
+        let samples = self.samples(self.step);
+        let rows = samples.len();
+        let mut values = vec![0.0; rows * PATCHES_PER_ROW * WINDOW_SIZE];
+        for (sample, out) in samples.iter().zip(values.chunks_exact_mut(PATCHES_PER_ROW * WINDOW_SIZE)) {
+            row_windows(&sample.pixels, ROW_WIDTH, out);
+        }
+        let pixel_values =
+            Tensor::from_data(TensorData::new(values, [rows, PATCHES_PER_ROW, WINDOW_SIZE]), &self.device);
+        let cells: Vec<_> = samples.iter().flat_map(|s| s.cells.iter().copied()).collect();
+        let criterion = ReadingLoss::new(&cells, &self.device);
+
+        let patches = self.model.encoder.trunk(pixel_values);
+        let losses = [0, 1].map(|level| {
+            let tokens = self.model.encoder.merge(patches.clone(), level);
+            let features = self.model.readout.cells(tokens.flatten(0, 1), level);
+            criterion.forward(&self.model.readout, features)
+        });
+        let learning_rate = self.config.learning_rate_at(self.step);
+        let report = StepReport {
+            step: self.step + 1,
+            loss: losses.clone().map(|l| l.into_scalar::<f32>()),
+            learning_rate,
+        };
+        if let Some(&loss) = report.loss.iter().find(|l| !l.is_finite()) {
+            return Err(AlignError::Diverged { step: report.step, loss });
+        }
+        let [fine, coarse] = losses;
+        let grads = (fine + coarse).backward();
+        let grads = GradientsParams::from_grads(grads, &self.model);
+        self.model = self.optimizer.step(learning_rate, self.model.clone(), grads);
+        self.step += 1;
+        self.history.push(report);
+        Ok(report)
+    }
+}

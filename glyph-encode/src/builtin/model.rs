@@ -1,0 +1,187 @@
+//! The network of the built-in encoder.
+
+use burn::module::{Initializer, Module, Param};
+use burn::nn::{Gelu, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor, activation::softmax};
+use serde::{Deserialize, Serialize};
+
+/// Side of a patch in pixels: two half-width characters or one full-width character.
+pub const PATCH_SIZE: usize = 14;
+/// Width in pixels of what the stem sees of each patch: the patch and 7 px on either side, so that
+/// a full-width character that straddles two patches is whole in one window.
+pub const WINDOW_WIDTH: usize = 2 * PATCH_SIZE;
+/// Number of pixels in a window.
+pub const WINDOW_SIZE: usize = WINDOW_WIDTH * PATCH_SIZE;
+/// Patches in a row of text.
+pub const PATCHES_PER_ROW: usize = 48;
+
+/// Sizes of the built-in encoder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltinEncoderConfig {
+    /// Width of the stem's hidden layer.
+    pub stem_size: usize,
+    /// Width of a patch's features in the trunk.
+    pub patch_hidden_size: usize,
+    /// Transformer blocks along the row.
+    pub num_hidden_layers: usize,
+    /// Attention heads of a block.
+    pub num_attention_heads: usize,
+    /// Width of a block's feed-forward layer.
+    pub intermediate_size: usize,
+    /// Patches that one vision token stands for, coarsest last. Each divides [`PATCHES_PER_ROW`].
+    pub merge_sizes: Vec<usize>,
+    /// Hidden width of each merger, in the order of `merge_sizes`.
+    pub merger_sizes: Vec<usize>,
+    /// Width of a vision token.
+    pub hidden_size: usize,
+}
+
+impl Default for BuiltinEncoderConfig {
+    fn default() -> Self {
+        Self {
+            stem_size: 256,
+            patch_hidden_size: 128,
+            num_hidden_layers: 2,
+            num_attention_heads: 4,
+            intermediate_size: 384,
+            merge_sizes: vec![4, 16],
+            merger_sizes: vec![512, 1024],
+            hidden_size: 384,
+        }
+    }
+}
+
+impl BuiltinEncoderConfig {
+    /// Makes an encoder with fresh weights.
+    pub fn init(&self, device: &Device) -> EncoderModel {
+        let d = self.patch_hidden_size;
+        EncoderModel {
+            stem_in: LinearConfig::new(WINDOW_SIZE, self.stem_size).init(device),
+            stem_out: LinearConfig::new(self.stem_size, d).init(device),
+            position: Initializer::Normal { mean: 0.0, std: 0.02 }.init([PATCHES_PER_ROW, d], device),
+            blocks: (0..self.num_hidden_layers)
+                .map(|_| Block::new(d, self.num_attention_heads, self.intermediate_size, device))
+                .collect(),
+            norm: LayerNormConfig::new(d).init(device),
+            mergers: self
+                .merge_sizes
+                .iter()
+                .zip(&self.merger_sizes)
+                .map(|(&merge, &hidden)| Merger::new(merge, d, hidden, self.hidden_size, device))
+                .collect(),
+            activation: Gelu::new(),
+        }
+    }
+}
+
+/// Windows of pixels in, vision tokens out.
+#[derive(Module, Debug)]
+pub struct EncoderModel {
+    stem_in: Linear,
+    stem_out: Linear,
+    position: Param<Tensor<2>>,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    mergers: Vec<Merger>,
+    activation: Gelu,
+}
+
+impl EncoderModel {
+    /// Features of each patch in the context of its row.
+    ///
+    /// # Shapes
+    /// - `pixel_values`: `[rows, PATCHES_PER_ROW, WINDOW_SIZE]`, ink = 1, paper = 0
+    /// - output: `[rows, PATCHES_PER_ROW, patch_hidden_size]`
+    pub fn trunk(&self, pixel_values: Tensor<3>) -> Tensor<3> {
+        let x = self.activation.forward(self.stem_in.forward(pixel_values));
+        let mut x = self.stem_out.forward(x) + self.position.val().unsqueeze::<3>();
+        for block in &self.blocks {
+            x = block.forward(x);
+        }
+        self.norm.forward(x)
+    }
+
+    /// Merges neighbouring patches to vision tokens at the ratio of index `level`.
+    ///
+    /// # Shapes
+    /// - `patches`: `[rows, PATCHES_PER_ROW, patch_hidden_size]`
+    /// - output: `[rows, PATCHES_PER_ROW / merge_size, hidden_size]`
+    pub fn merge(&self, patches: Tensor<3>, level: usize) -> Tensor<3> {
+        self.mergers[level].forward(patches)
+    }
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    norm_attention: LayerNorm,
+    qkv: Linear,
+    proj: Linear,
+    norm_mlp: LayerNorm,
+    up: Linear,
+    down: Linear,
+    activation: Gelu,
+    heads: usize,
+}
+
+impl Block {
+    fn new(d: usize, heads: usize, intermediate: usize, device: &Device) -> Self {
+        Self {
+            norm_attention: LayerNormConfig::new(d).init(device),
+            qkv: LinearConfig::new(d, 3 * d).init(device),
+            proj: LinearConfig::new(d, d).init(device),
+            norm_mlp: LayerNormConfig::new(d).init(device),
+            up: LinearConfig::new(d, intermediate).init(device),
+            down: LinearConfig::new(intermediate, d).init(device),
+            activation: Gelu::new(),
+            heads,
+        }
+    }
+
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let [rows, n, d] = x.dims();
+        let head = d / self.heads;
+        let qkv = self.qkv.forward(self.norm_attention.forward(x.clone()));
+        // [rows, n, 3 d] -> three times [rows, heads, n, head]
+        let part = |i: usize| {
+            qkv.clone()
+                .narrow(2, i * d, d)
+                .reshape([rows, n, self.heads, head])
+                .swap_dims(1, 2)
+        };
+        let scores = part(0)
+            .matmul(part(1).transpose())
+            .mul_scalar(1.0 / (head as f64).sqrt());
+        let mixed = softmax(scores, 3).matmul(part(2)).swap_dims(1, 2).reshape([rows, n, d]);
+        let x = x + self.proj.forward(mixed);
+        let h = self.activation.forward(self.up.forward(self.norm_mlp.forward(x.clone())));
+        x + self.down.forward(h)
+    }
+}
+
+#[derive(Module, Debug)]
+struct Merger {
+    up: Linear,
+    down: Linear,
+    norm: LayerNorm,
+    activation: Gelu,
+    merge: usize,
+}
+
+impl Merger {
+    fn new(merge: usize, d: usize, hidden: usize, out: usize, device: &Device) -> Self {
+        Self {
+            up: LinearConfig::new(merge * d, hidden).init(device),
+            down: LinearConfig::new(hidden, out).init(device),
+            norm: LayerNormConfig::new(out).init(device),
+            activation: Gelu::new(),
+            merge,
+        }
+    }
+
+    fn forward(&self, patches: Tensor<3>) -> Tensor<3> {
+        let [rows, n, d] = patches.dims();
+        let x = patches.reshape([rows, n / self.merge, self.merge * d]);
+        let x = self.down.forward(self.activation.forward(self.up.forward(x)));
+        self.norm.forward(x)
+    }
+}

@@ -1,0 +1,208 @@
+//! Encoded features on disk.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use half::f16;
+
+use crate::{Detail, EncodeError, EncoderInput, TokenGrid, TokenPosition, VisionEncoder, VisionTokens};
+
+/// Bump when the file format or what a key covers changes.
+const FORMAT: &str = "glyph-features-1";
+const SUFFIX: &str = "features";
+
+/// A folder of encoded pages, bounded in size.
+///
+/// Entries are named by a hash of the pixels, the encoder's fingerprint and the settings, end with
+/// a checksum, and appear by renaming a finished file: several processes may share a folder, and
+/// one that is killed leaves no broken entry behind.
+#[derive(Debug, Clone)]
+pub struct FeatureCache {
+    dir: PathBuf,
+    max_bytes: u64,
+}
+
+impl FeatureCache {
+    /// Uses `dir`, made if missing, for at most `max_bytes`.
+    ///
+    /// # Errors
+    /// If the folder cannot be made.
+    pub fn open(dir: impl Into<PathBuf>, max_bytes: u64) -> Result<Self, EncodeError> {
+        let dir = dir.into();
+        fs::create_dir_all(&dir).map_err(|source| EncodeError::Cache { path: dir.clone(), source })?;
+        let cache = Self { dir, max_bytes };
+        cache.trim();
+        Ok(cache)
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn path(&self, key: &str) -> PathBuf {
+        self.dir.join(format!("{key}.{SUFFIX}"))
+    }
+
+    /// The bytes of an entry; a missing or damaged one is none.
+    fn load(&self, key: &str) -> Option<Vec<u8>> {
+        let mut bytes = fs::read(self.path(key)).ok()?;
+        let body = bytes.len().checked_sub(blake3::OUT_LEN)?;
+        if blake3::hash(&bytes[..body]).as_bytes() != &bytes[body..] {
+            return None;
+        }
+        bytes.truncate(body);
+        Some(bytes)
+    }
+
+    fn store(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.dir)?;
+        file.write_all(bytes)?;
+        file.write_all(blake3::hash(bytes).as_bytes())?;
+        file.persist(self.path(key)).map_err(|e| e.error)?;
+        Ok(())
+    }
+
+    /// Deletes the oldest entries until nine tenths of the bound are left, and what killed writers
+    /// left behind more than an hour ago.
+    fn trim(&self) {
+        let Ok(dir) = fs::read_dir(&self.dir) else { return };
+        let mut entries = Vec::new();
+        for entry in dir.flatten() {
+            let Ok(meta) = entry.metadata() else { continue };
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let time = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            if name.ends_with(SUFFIX) {
+                entries.push((time, meta.len(), entry.path()));
+            } else if name.starts_with(".new-") && time.elapsed().is_ok_and(|t| t.as_secs() > 3600) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        let mut total: u64 = entries.iter().map(|e| e.1).sum();
+        if total <= self.max_bytes {
+            return;
+        }
+        entries.sort();
+        for (_, len, path) in entries {
+            if total <= self.max_bytes / 10 * 9 {
+                break;
+            }
+            // Another process may have been faster: then it is gone, which is what was wanted.
+            let _ = fs::remove_file(path);
+            total -= len;
+        }
+    }
+}
+
+impl Drop for FeatureCache {
+    fn drop(&mut self) {
+        self.trim();
+    }
+}
+
+/// An encoder that looks into a [`FeatureCache`] first.
+///
+/// Features are kept in half precision; what is handed out was rounded to it also when it was just
+/// encoded, so that a first and a second run read the same.
+#[derive(Debug)]
+pub struct CachedEncoder<E> {
+    encoder: E,
+    cache: FeatureCache,
+    device: Device,
+}
+
+impl<E: VisionEncoder> CachedEncoder<E> {
+    /// Puts `cache` before `encoder`; `device` is where cached features are put.
+    pub fn new(encoder: E, cache: FeatureCache, device: &Device) -> Self {
+        Self { encoder, cache, device: device.clone() }
+    }
+
+    fn key(&self, input: &EncoderInput<'_>) -> String {
+        let page = input.page;
+        let mut hasher = blake3::Hasher::new();
+        let settings = format!(
+            "{FORMAT} {} {:?} {:?} {} {} {:?}",
+            self.encoder.fingerprint(),
+            input.detail,
+            input.region,
+            page.width,
+            page.height,
+            page.layout
+        );
+        hasher.update(settings.as_bytes()).update(&[0]).update(&page.pixels);
+        hasher.finalize().to_hex()[..40].to_owned()
+    }
+
+    fn decode(&self, bytes: &[u8], page: u32, detail: Detail) -> Option<VisionTokens> {
+        let d = self.encoder.hidden_size();
+        let (n, rest) = bytes.split_first_chunk::<4>()?;
+        let n = u32::from_le_bytes(*n) as usize;
+        let (positions, features) = rest.split_at_checked(n * 24)?;
+        if features.len() != n * d * 2 {
+            return None;
+        }
+        let word = |c: &[u8], i: usize| u32::from_le_bytes([c[4 * i], c[4 * i + 1], c[4 * i + 2], c[4 * i + 3]]);
+        let positions = positions
+            .chunks_exact(24)
+            .map(|c| TokenPosition {
+                page,
+                detail,
+                row: word(c, 0),
+                column: word(c, 1),
+                bbox: glyph_render::BBox { x: word(c, 2), y: word(c, 3), width: word(c, 4), height: word(c, 5) },
+            })
+            .collect();
+        let features = features.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect();
+        Some(self.tokens(features, positions))
+    }
+
+    fn tokens(&self, features: Vec<f32>, positions: Vec<TokenPosition>) -> VisionTokens {
+        let shape = [positions.len(), self.encoder.hidden_size()];
+        VisionTokens { features: Tensor::from_data(TensorData::new(features, shape), &self.device), positions }
+    }
+}
+
+impl<E: VisionEncoder> VisionEncoder for CachedEncoder<E> {
+    fn encode(&self, input: EncoderInput<'_>) -> Result<VisionTokens, EncodeError> {
+        let key = self.key(&input);
+        if let Some(tokens) =
+            self.cache.load(&key).and_then(|bytes| self.decode(&bytes, input.page.number, input.detail))
+        {
+            return Ok(tokens);
+        }
+        let tokens = self.encoder.encode(input)?;
+        let features: Vec<f32> = tokens
+            .features
+            .into_data()
+            .convert::<f32>()
+            .try_to_vec()
+            .map_err(|e| EncodeError::Tensor(format!("{e:?}")))?;
+        let features: Vec<f16> = features.into_iter().map(f16::from_f32).collect();
+        let mut bytes = Vec::with_capacity(4 + tokens.positions.len() * 24 + features.len() * 2);
+        bytes.extend((tokens.positions.len() as u32).to_le_bytes());
+        for p in &tokens.positions {
+            for word in [p.row, p.column, p.bbox.x, p.bbox.y, p.bbox.width, p.bbox.height] {
+                bytes.extend(word.to_le_bytes());
+            }
+        }
+        bytes.extend(features.iter().flat_map(|v| v.to_le_bytes()));
+        // A full disk costs the next run its time, not this one its answer.
+        let _ = self.cache.store(&key, &bytes);
+        Ok(self.tokens(features.into_iter().map(f16::to_f32).collect(), tokens.positions))
+    }
+
+    fn token_grid(&self, height: u32, width: u32, detail: Detail) -> TokenGrid {
+        self.encoder.token_grid(height, width, detail)
+    }
+
+    fn hidden_size(&self) -> usize {
+        self.encoder.hidden_size()
+    }
+
+    fn fingerprint(&self) -> String {
+        self.encoder.fingerprint()
+    }
+}

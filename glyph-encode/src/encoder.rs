@@ -1,0 +1,148 @@
+//! The boundary of this stage: the encoder trait and the tokens it makes.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use glyph_render::{BBox, Page};
+use serde::{Deserialize, Serialize};
+
+use crate::EncodeError;
+
+/// How finely to encode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Detail {
+    /// Few tokens a page: the scan that finds where to look.
+    Global,
+    /// More tokens: what is read.
+    Local,
+}
+
+/// What to encode.
+#[derive(Debug, Clone, Copy)]
+pub struct EncoderInput<'a> {
+    /// The page.
+    pub page: &'a Page,
+    /// The part of the page, in pixels; the whole page if `None`. Rows of text that the region
+    /// touches are encoded whole: a crop never cuts a line.
+    pub region: Option<BBox>,
+    /// How finely.
+    pub detail: Detail,
+}
+
+impl<'a> EncoderInput<'a> {
+    /// The whole page.
+    pub fn page(page: &'a Page, detail: Detail) -> Self {
+        Self { page, region: None, detail }
+    }
+}
+
+/// Number of vision tokens that a box of pixels costs at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenGrid {
+    /// Rows of tokens.
+    pub rows: usize,
+    /// Tokens in a row.
+    pub columns: usize,
+}
+
+impl TokenGrid {
+    /// Tokens in all.
+    pub fn tokens(&self) -> usize {
+        self.rows * self.columns
+    }
+}
+
+/// Where a vision token comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenPosition {
+    /// Page number, from 1.
+    pub page: u32,
+    /// Row of text on the page, from 1.
+    pub row: u32,
+    /// Index of the token in its row, from 0, counting blank ones.
+    pub column: u32,
+    /// Whether from the scan or from a crop.
+    pub detail: Detail,
+    /// The pixels that it stands for.
+    pub bbox: BBox,
+}
+
+/// A sequence of vision tokens.
+#[derive(Debug, Clone)]
+pub struct VisionTokens {
+    /// Features, `[n_tokens, hidden_size]`. Boxes without ink have no token.
+    pub features: Tensor<2>,
+    /// Where each comes from, in the order of `features`.
+    pub positions: Vec<TokenPosition>,
+}
+
+impl VisionTokens {
+    /// A sequence of no tokens.
+    pub fn empty(hidden_size: usize, device: &Device) -> Self {
+        let none = TensorData::new(Vec::<f32>::new(), [0, hidden_size]);
+        Self { features: Tensor::from_data(none, device), positions: Vec::new() }
+    }
+
+    /// Number of tokens.
+    pub fn len(&self) -> usize {
+        self.positions.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.positions.is_empty()
+    }
+
+    /// Joins sequences to one, in the given order; positions tell global from local tokens.
+    ///
+    /// # Errors
+    /// If the widths differ.
+    pub fn concat(parts: &[VisionTokens], hidden_size: usize, device: &Device) -> Result<Self, EncodeError> {
+        let parts: Vec<&VisionTokens> = parts.iter().filter(|p| !p.is_empty()).collect();
+        if parts.is_empty() {
+            return Ok(Self::empty(hidden_size, device));
+        }
+        if let Some(found) = parts.iter().map(|p| p.features.dims()[1]).find(|&w| w != hidden_size) {
+            return Err(EncodeError::HiddenSize { expected: hidden_size, found });
+        }
+        Ok(Self {
+            features: Tensor::cat(parts.iter().map(|p| p.features.clone()).collect(), 0),
+            positions: parts.iter().flat_map(|p| p.positions.iter().copied()).collect(),
+        })
+    }
+}
+
+/// Turns pages into vision tokens.
+pub trait VisionEncoder: Send + Sync {
+    /// Encodes a page or a region of one.
+    ///
+    /// # Errors
+    /// If the page's pixels are not what its size says, or the encoder fails.
+    fn encode(&self, input: EncoderInput<'_>) -> Result<VisionTokens, EncodeError>;
+
+    /// The most tokens that a box of pixels costs, without encoding it.
+    fn token_grid(&self, height: u32, width: u32, detail: Detail) -> TokenGrid;
+
+    /// Width of a vision token.
+    fn hidden_size(&self) -> usize;
+
+    /// Names the weights and settings: equal fingerprints give equal tokens for equal pixels.
+    fn fingerprint(&self) -> String;
+}
+
+impl<E: VisionEncoder + ?Sized> VisionEncoder for Box<E> {
+    fn encode(&self, input: EncoderInput<'_>) -> Result<VisionTokens, EncodeError> {
+        (**self).encode(input)
+    }
+
+    fn token_grid(&self, height: u32, width: u32, detail: Detail) -> TokenGrid {
+        (**self).token_grid(height, width, detail)
+    }
+
+    fn hidden_size(&self) -> usize {
+        (**self).hidden_size()
+    }
+
+    fn fingerprint(&self) -> String {
+        (**self).fingerprint()
+    }
+}
