@@ -1,1 +1,18 @@
 //! Typesets documents (TXT, PDF, DOCX) into deterministic page images for vision encoders.
+
+mod config;
+mod document;
+mod error;
+mod font;
+mod layout;
+mod page;
+mod raster;
+mod typeset;
+
+pub use config::{RenderConfig, Style};
+pub use document::{Block, BlockKind, Document, PageImage};
+pub use error::RenderError;
+pub use font::{FontFile, FontSet};
+pub use layout::half_cells;
+pub use page::{BBox, CellLayout, Page, PageLine};
+pub use typeset::{Renderer, Typesetter};

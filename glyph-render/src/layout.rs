@@ -1,0 +1,30 @@
+//! Text to lines to pages; no pixels here.
+
+mod cells;
+mod pager;
+mod prepare;
+
+pub use cells::half_cells;
+pub(crate) use cells::{CellLines, advance};
+pub(crate) use pager::{LineBreaker, PagePlan, Pager, PlacedLine, Spacing};
+pub(crate) use prepare::{NewlineMark, Prepared};
+
+use std::ops::Range;
+
+/// One line of a block's display text.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Line {
+    /// Bytes of the display text that belong to the line, white space included.
+    pub(crate) range: Range<usize>,
+    /// Where the part that is drawn ends.
+    pub(crate) draw_end: usize,
+    /// Width of the drawn part: half-cells, or pixels in a proportional style.
+    pub(crate) width: f32,
+    /// Whether a paragraph begins here: the block's start, or after a line break.
+    pub(crate) first: bool,
+    /// Whether a line break or the block's end comes after it.
+    pub(crate) last: bool,
+}
+
+/// The lines of one block.
+pub(crate) type Lines<'a> = Box<dyn Iterator<Item = Line> + Send + 'a>;

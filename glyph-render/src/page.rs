@@ -1,0 +1,68 @@
+//! A rendered page.
+
+mod file;
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+/// A rectangle in pixels, its origin at the page's top left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BBox {
+    /// Left edge.
+    pub x: u32,
+    /// Top edge.
+    pub y: u32,
+    /// Width; 0 for a line that draws nothing.
+    pub width: u32,
+    /// Height.
+    pub height: u32,
+}
+
+/// One drawn line and the text it came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageLine {
+    /// Index into [`Document::blocks`](crate::Document::blocks).
+    pub source_block: usize,
+    /// Bytes of the block's text: those drawn, and the white space and line
+    /// break after them. The ranges of a block's lines follow one another.
+    pub source: Range<usize>,
+    /// The 1-based page of the source, where known.
+    pub source_page: Option<u32>,
+    /// Where the line is drawn.
+    pub bbox: BBox,
+}
+
+/// Where the grid of a page in the built-in style lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CellLayout {
+    /// Left edge of the first column.
+    pub x0: u32,
+    /// Top edge of the first row.
+    pub y0: u32,
+    /// Width of a half-cell.
+    pub cell_width: u32,
+    /// Height of a row.
+    pub line_height: u32,
+    /// Half-cells in a row.
+    pub columns: u32,
+    /// Rows on a page.
+    pub rows: u32,
+}
+
+/// A rendered page: 8-bit grey, row-major, 255 is white.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// 1-based number.
+    pub number: u32,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// `width * height` grey values.
+    pub pixels: Vec<u8>,
+    /// The lines in reading order; none on a page that was an image already.
+    pub lines: Vec<PageLine>,
+    /// The cell grid; `None` outside the built-in style.
+    pub layout: Option<CellLayout>,
+}

@@ -1,0 +1,205 @@
+//! Pages as image files.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use serde::{Deserialize, Serialize};
+
+use super::{CellLayout, Page};
+use crate::error::RenderError;
+
+/// The largest side of an image that is read.
+const MAX_SIDE: u32 = 20_000;
+/// The most pixels of an image that is read.
+const MAX_PIXELS: u64 = 100_000_000;
+
+const STYLE: &str = "glyph:style";
+const NUMBER: &str = "glyph:page";
+const LAYOUT: &str = "glyph:layout";
+
+/// The grid as it stands in a PNG, with the page size it holds for: an image
+/// that was resized afterwards must not keep it.
+#[derive(Serialize, Deserialize)]
+struct LayoutChunk {
+    width: u32,
+    height: u32,
+    #[serde(flatten)]
+    grid: CellLayout,
+}
+
+impl Page {
+    /// Encodes the page as 8-bit grey PNG. Text chunks carry the style, the page
+    /// number and the cell grid; the text itself is not stored.
+    ///
+    /// # Errors
+    /// When the pixels do not fit the page's width and height, or one is 0.
+    pub fn to_png(&self) -> Result<Vec<u8>, RenderError> {
+        let wrap = |source| RenderError::PngEncode {
+            page: self.number,
+            source,
+        };
+        let mut bytes = Vec::with_capacity(self.pixels.len() / 4);
+        let mut encoder = png::Encoder::new(&mut bytes, self.width, self.height);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_compression(png::Compression::Fastest);
+        encoder.set_filter(png::Filter::Up);
+        let style = if self.layout.is_some() {
+            "cells"
+        } else {
+            "free"
+        };
+        encoder
+            .add_text_chunk(STYLE.to_owned(), style.to_owned())
+            .map_err(wrap)?;
+        encoder
+            .add_text_chunk(NUMBER.to_owned(), self.number.to_string())
+            .map_err(wrap)?;
+        if let Some(grid) = self.layout {
+            let chunk = LayoutChunk {
+                width: self.width,
+                height: self.height,
+                grid,
+            };
+            let json = serde_json::to_string(&chunk).expect("a struct of integers is valid JSON");
+            encoder
+                .add_text_chunk(LAYOUT.to_owned(), json)
+                .map_err(wrap)?;
+        }
+        let mut writer = encoder.write_header().map_err(wrap)?;
+        writer.write_image_data(&self.pixels).map_err(wrap)?;
+        writer.finish().map_err(wrap)?;
+        Ok(bytes)
+    }
+
+    /// Writes [`Page::to_png`] to a file.
+    ///
+    /// # Errors
+    /// When the page cannot be encoded or the file cannot be written.
+    pub fn write_png(&self, path: impl AsRef<Path>) -> Result<(), RenderError> {
+        let path = path.as_ref();
+        std::fs::write(path, self.to_png()?).map_err(|source| RenderError::Io {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// Reads a page from any PNG or JPEG file; see [`Page::from_image_bytes`].
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no PNG or JPEG, or is too large.
+    pub fn read_png(path: impl AsRef<Path>) -> Result<Self, RenderError> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|source| RenderError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::from_image_bytes(&path.display().to_string(), &bytes)
+    }
+
+    /// Decodes any PNG or JPEG to grey; transparent parts become white. The page
+    /// number and the cell grid come back where [`Page::to_png`] stored them;
+    /// otherwise the page has number 1 and no grid. It has no lines, because
+    /// the file does not hold the text. `name` is for messages.
+    ///
+    /// # Errors
+    /// When the bytes are no PNG or JPEG, are damaged, or the image is larger
+    /// than 20,000 px a side or 100 million pixels.
+    pub fn from_image_bytes(name: &str, bytes: &[u8]) -> Result<Self, RenderError> {
+        let fail = |reason: String| RenderError::Image {
+            name: name.to_owned(),
+            reason,
+        };
+        let mut reader = ImageReader::new(Cursor::new(bytes))
+            .with_guessed_format()
+            .map_err(|error| fail(error.to_string()))?;
+        if reader.format().is_none() {
+            return Err(fail("expected a PNG or JPEG file".to_owned()));
+        }
+        let mut limits = Limits::default();
+        limits.max_image_width = Some(MAX_SIDE);
+        limits.max_image_height = Some(MAX_SIDE);
+        // 16-bit RGBA, and room for the decoder's own buffers.
+        limits.max_alloc = Some(MAX_PIXELS * 10);
+        reader.limits(limits);
+        let mut decoder = reader
+            .into_decoder()
+            .map_err(|error| fail(error.to_string()))?;
+        let (width, height) = decoder.dimensions();
+        if u64::from(width) * u64::from(height) > MAX_PIXELS {
+            return Err(fail(format!(
+                "expected at most {MAX_PIXELS} pixels, found {width}x{height}"
+            )));
+        }
+        let orientation = decoder
+            .orientation()
+            .map_err(|error| fail(error.to_string()))?;
+        let mut image =
+            DynamicImage::from_decoder(decoder).map_err(|error| fail(error.to_string()))?;
+        image.apply_orientation(orientation);
+        let (width, height) = (image.width(), image.height());
+        let (number, layout) = chunks(bytes, width, height);
+        Ok(Self {
+            number,
+            width,
+            height,
+            pixels: grey(image),
+            lines: Vec::new(),
+            layout,
+        })
+    }
+}
+
+/// The page number and the grid from the PNG's text chunks.
+fn chunks(bytes: &[u8], width: u32, height: u32) -> (u32, Option<CellLayout>) {
+    let mut number = 1;
+    let mut layout = None;
+    // JPEGs and PNGs with odd chunks have decoded by now; they just have none of ours.
+    if let Ok(reader) = png::Decoder::new(Cursor::new(bytes)).read_info() {
+        for chunk in &reader.info().uncompressed_latin1_text {
+            match chunk.keyword.as_str() {
+                NUMBER => number = chunk.text.parse().unwrap_or(1),
+                LAYOUT => {
+                    layout = serde_json::from_str(&chunk.text)
+                        .ok()
+                        .filter(|chunk: &LayoutChunk| {
+                            (chunk.width, chunk.height) == (width, height)
+                        })
+                        .map(|chunk| chunk.grid);
+                }
+                _ => {}
+            }
+        }
+    }
+    (number, layout.filter(|grid| fits(grid, width, height)))
+}
+
+/// Whether a grid is sane: a file's chunk may say anything.
+fn fits(grid: &CellLayout, width: u32, height: u32) -> bool {
+    let across = u64::from(grid.x0) + u64::from(grid.columns) * u64::from(grid.cell_width);
+    let down = u64::from(grid.y0) + u64::from(grid.rows) * u64::from(grid.line_height);
+    let counts = [grid.columns, grid.rows, grid.cell_width, grid.line_height];
+    counts.iter().all(|&n| n > 0) && across <= u64::from(width) && down <= u64::from(height)
+}
+
+/// Grey values over a white background.
+fn grey(image: DynamicImage) -> Vec<u8> {
+    match image {
+        DynamicImage::ImageLuma8(image) => image.into_raw(),
+        other => other
+            .to_rgba8()
+            .pixels()
+            .map(|pixel| {
+                let [r, g, b, a] = pixel.0;
+                let [luma, a] = [u32::from(luminance(r, g, b)), u32::from(a)];
+                ((luma * a + 255 * (255 - a) + 127) / 255) as u8
+            })
+            .collect(),
+    }
+}
+
+/// The grey value of a colour (ITU-R BT.601).
+pub(crate) fn luminance(r: u8, g: u8, b: u8) -> u8 {
+    ((u32::from(r) * 299 + u32::from(g) * 587 + u32::from(b) * 114 + 500) / 1000) as u8
+}

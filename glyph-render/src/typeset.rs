@@ -1,0 +1,106 @@
+//! The renderer: layout and raster joined.
+
+mod cells;
+
+use crate::config::{RenderConfig, Style};
+use crate::document::{Document, PageImage};
+use crate::error::RenderError;
+use crate::page::Page;
+use cells::CellTypesetter;
+
+/// A stage that turns a document into pages.
+pub trait Renderer: Send + Sync {
+    /// Renders the whole document.
+    ///
+    /// # Errors
+    /// When the document cannot be drawn, for example because a page image in
+    /// it is damaged.
+    fn render(&self, document: &Document) -> Result<Vec<Page>, RenderError>;
+}
+
+/// The renderer of this crate. The same document and configuration give the
+/// same bytes on every machine and with any number of threads.
+#[derive(Debug)]
+pub struct Typesetter {
+    config: RenderConfig,
+    engine: Engine,
+}
+
+#[derive(Debug)]
+enum Engine {
+    Cells(CellTypesetter),
+}
+
+impl Typesetter {
+    /// Loads the fonts that the configuration names and checks its values.
+    ///
+    /// # Errors
+    /// When a font file is missing or damaged, or a value is out of range.
+    pub fn new(config: RenderConfig) -> Result<Self, RenderError> {
+        let engine = match &config.style {
+            Style::Cells => Engine::Cells(CellTypesetter::new(&config)?),
+        };
+        Ok(Self { config, engine })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &RenderConfig {
+        &self.config
+    }
+
+    /// Renders page by page, so that only one page is held at a time. A document
+    /// without text or images has no pages.
+    ///
+    /// # Errors
+    /// An item is an error where a page image of the document is damaged.
+    pub fn pages<'a>(
+        &'a self,
+        document: &'a Document,
+    ) -> impl Iterator<Item = Result<Page, RenderError>> + 'a {
+        match &self.engine {
+            Engine::Cells(engine) => engine.pages(document),
+        }
+    }
+
+    /// Draws one line of text in the built-in style, its top left at `pixels[0]`,
+    /// over a white background that is there already. `stride` is the row length
+    /// of `pixels`; the text is clipped to it, and to the rows that exist.
+    ///
+    /// The cells are always those of the built-in style, whatever the
+    /// configuration's style is.
+    pub fn draw_cells(&self, text: &str, pixels: &mut [u8], stride: usize) {
+        match &self.engine {
+            Engine::Cells(engine) => engine.draw_line(text, pixels, stride),
+        }
+    }
+}
+
+impl Renderer for Typesetter {
+    fn render(&self, document: &Document) -> Result<Vec<Page>, RenderError> {
+        match &self.engine {
+            Engine::Cells(engine) => engine.render(document),
+        }
+    }
+}
+
+fn image_page(image: &PageImage, number: u32) -> Result<Page, RenderError> {
+    let expected = u64::from(image.width) * u64::from(image.height);
+    let found = image.pixels.len() as u64;
+    if expected != found {
+        return Err(RenderError::PixelCount {
+            name: image.name.clone(),
+            width: image.width,
+            height: image.height,
+            expected,
+            found,
+        });
+    }
+    Ok(Page {
+        number,
+        width: image.width,
+        height: image.height,
+        pixels: image.pixels.clone(),
+        lines: Vec::new(),
+        layout: None,
+    })
+}
