@@ -9,7 +9,7 @@ use plotters::prelude::*;
 /// Draws the losses of both ratios against the step, smoothed, on a logarithmic axis.
 pub fn loss_curve(path: &Path, history: &[StepReport]) -> Result<()> {
     let fail = |e: &dyn std::fmt::Display| anyhow!("cannot draw {}: {e}", path.display());
-    let _ = plotters::style::register_font("sans-serif", FontStyle::Normal, glyph_render::DEJAVU_SANS);
+    let _ = plotters::style::register_font("sans-serif", FontStyle::Normal, include_bytes!("../../glyph-render/assets/fonts/dejavu-sans.ttf"));
     let smooth = |i: usize| {
         let mut mean = history.first().map_or(0.0, |r| r.loss[i]);
         let mut points = Vec::with_capacity(history.len());
