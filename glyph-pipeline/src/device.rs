@@ -98,7 +98,7 @@ pub enum DeviceError {
     /// The library that compiles the CUDA kernels was not found.
     #[error(
         "NVRTC (libnvrtc.so) not found: install the CUDA toolkit or the pip package \
-         nvidia-cuda-nvrtc and put {} in LD_LIBRARY_PATH",
+         nvidia-cuda-nvrtc, and put {} in LD_LIBRARY_PATH",
         match folder {
             Some(folder) => folder.display().to_string(),
             None => "its lib folder".to_string(),
@@ -108,17 +108,20 @@ pub enum DeviceError {
         /// The folder that has NVRTC but which the loader does not search, when there is one.
         folder: Option<PathBuf>,
     },
-    /// The headers that the CUDA kernels include were not found.
+    /// A header that the CUDA kernels include was not found.
     #[error(
-        "the CUDA headers were not found{}: install the CUDA toolkit or the pip package \
-         nvidia-cuda-runtime and set CUDA_PATH to the folder that has include/cuda_fp16.h",
+        "the CUDA header {header} was not found{}: install the CUDA toolkit, or the pip packages \
+         nvidia-cuda-runtime, nvidia-cuda-crt and nvidia-cuda-cccl, and set CUDA_PATH to the \
+         folder that has include/{header}",
         match searched {
             Some(folder) => format!(" in {}", folder.display()),
             None => String::new(),
         }
     )]
     HeadersNotFound {
-        /// The folder searched; `None` when CUDA_PATH is not set and no usual folder exists.
+        /// The header, relative to the folder of headers.
+        header: &'static str,
+        /// The installation searched; `None` when CUDA_PATH is not set and no usual folder exists.
         searched: Option<PathBuf>,
     },
 }
@@ -296,8 +299,12 @@ mod tests {
             DeviceError::NvrtcNotFound {
                 folder: Some("/cuda/lib64".into()),
             },
-            DeviceError::HeadersNotFound { searched: None },
             DeviceError::HeadersNotFound {
+                header: "cuda_fp16.h",
+                searched: None,
+            },
+            DeviceError::HeadersNotFound {
+                header: "cuda_fp16.h",
                 searched: Some("/cuda".into()),
             },
         ] {

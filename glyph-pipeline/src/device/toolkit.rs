@@ -18,6 +18,10 @@ const NVRTC_NAMES: [&str; 4] = [
     "libnvrtc.so.11",
 ];
 
+/// A header of each package that kernels need: `mma.h` is in the runtime's package, but includes
+/// `crt/mma.h`, which is not.
+const HEADERS: [&str; 2] = ["cuda_fp16.h", "crt/mma.h"];
+
 /// Where to look.
 #[derive(Debug, Default)]
 pub(super) struct Search {
@@ -63,10 +67,20 @@ impl Search {
                 folder: self.nvrtc_off_the_path(),
             });
         }
-        match &self.root {
-            Some(root) if root.join("include/cuda_fp16.h").is_file() => Ok(()),
-            searched => Err(DeviceError::HeadersNotFound {
-                searched: searched.clone(),
+        let missing = match &self.root {
+            Some(root) => {
+                let include = root.join("include");
+                HEADERS
+                    .into_iter()
+                    .find(|header| !include.join(header).is_file())
+            }
+            None => Some(HEADERS[0]),
+        };
+        match missing {
+            None => Ok(()),
+            Some(header) => Err(DeviceError::HeadersNotFound {
+                header,
+                searched: self.root.clone(),
             }),
         }
     }
@@ -139,14 +153,18 @@ mod tests {
 
     #[test]
     fn a_whole_installation_passes() {
-        let cuda = installation(&["lib64/libnvrtc.so.12", "include/cuda_fp16.h"]);
+        let cuda = installation(&[
+            "lib64/libnvrtc.so.12",
+            "include/cuda_fp16.h",
+            "include/crt/mma.h",
+        ]);
         let search = search(cuda.path(), &[cuda.path().join("lib64")]);
         assert_eq!(search.check(), Ok(()));
     }
 
     #[test]
     fn the_loader_cache_counts() {
-        let cuda = installation(&["include/cuda_fp16.h"]);
+        let cuda = installation(&["include/cuda_fp16.h", "include/crt/mma.h"]);
         let mut search = search(cuda.path(), &[]);
         search.loader_cache = b"..\0libnvrtc.so.12\0/usr/lib..".to_vec();
         assert_eq!(search.check(), Ok(()));
@@ -171,12 +189,21 @@ mod tests {
             Err(DeviceError::NvrtcNotFound { folder: None })
         );
 
-        let cuda = installation(&["lib/libnvrtc.so.12"]);
-        assert_eq!(
-            search(cuda.path(), &[cuda.path().join("lib")]).check(),
-            Err(DeviceError::HeadersNotFound {
-                searched: Some(cuda.path().to_path_buf())
-            })
-        );
+        for (header, files) in [
+            ("cuda_fp16.h", vec!["lib/libnvrtc.so.12"]),
+            (
+                "crt/mma.h",
+                vec!["lib/libnvrtc.so.12", "include/cuda_fp16.h"],
+            ),
+        ] {
+            let cuda = installation(&files);
+            assert_eq!(
+                search(cuda.path(), &[cuda.path().join("lib")]).check(),
+                Err(DeviceError::HeadersNotFound {
+                    header,
+                    searched: Some(cuda.path().to_path_buf())
+                })
+            );
+        }
     }
 }
