@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use glyph_render::BBox;
 use serde::{Deserialize, Serialize};
 
-use crate::{EncodeError, VisionTokens};
-
 /// How much a row of text matters to the task.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RegionScore {
@@ -18,15 +16,6 @@ pub struct RegionScore {
     pub bbox: BBox,
     /// Higher matters more; zero and below is never cropped.
     pub score: f32,
-}
-
-/// Scores rows of text from the tokens of the global scan.
-pub trait RegionScorer: Send + Sync {
-    /// One score per row of text that the tokens cover, in reading order.
-    ///
-    /// # Errors
-    /// If the scorer fails.
-    fn score(&self, global: &VisionTokens) -> Result<Vec<RegionScore>, EncodeError>;
 }
 
 /// A part of a page to encode finely: whole rows of text.

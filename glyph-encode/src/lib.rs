@@ -2,8 +2,8 @@
 //!
 //! 1. A [`VisionEncoder`] turns a page, or a region of one, into [`VisionTokens`], at one of two
 //!    [`Detail`]s. [`BuiltinEncoder`] is the one that ships; anyone can write another.
-//! 2. The hierarchy: every page is encoded coarsely, a [`RegionScorer`] says which rows matter to
-//!    the task, [`plan_crops`] turns the scores into crops under a budget, the crops are encoded
+//! 2. The hierarchy: every page is encoded coarsely, rows of text get a
+//!    [`RegionScore`] for the task, [`plan_crops`] turns the scores into crops under a budget, the crops are encoded
 //!    finely, and [`VisionTokens::concat`] joins all to one sequence.
 //! 3. [`CachedEncoder`] keeps encoded features on disk.
 
@@ -19,5 +19,5 @@ pub use cache::{CachedEncoder, FeatureCache};
 pub use encoder::{Detail, EncoderInput, TokenGrid, TokenPosition, VisionEncoder, VisionTokens};
 pub use error::EncodeError;
 pub use glyph_render::{BBox, CellLayout, Page};
-pub use hierarchy::{Crop, CropBudget, RegionScore, RegionScorer, plan_crops};
+pub use hierarchy::{Crop, CropBudget, RegionScore, plan_crops};
 pub use rows::{Row, text_rows};

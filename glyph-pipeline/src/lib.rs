@@ -1,5 +1,38 @@
 //! Reads documents longer than a language model's context: render, encode, decode, answer.
+//!
+//! ```
+//! use glyph_pipeline::Pipeline;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let pipeline = Pipeline::builtin()?;
+//! let text = "The meeting is on Tuesday. The code of the door is 4711.";
+//! let reply = pipeline.ask_text(text, "What is the code of the door?")?;
+//! assert!(reply.output.text.contains("4711"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The stages are public: [`Pipeline::scan`] renders, encodes and reads every page coarsely,
+//! [`Pipeline::crop`] encodes and reads chosen rows finely, and [`Pipeline::ask`],
+//! [`Pipeline::summarize`] and [`Pipeline::extract`] only compose them. Text ends at the renderer:
+//! every word that comes out was read from vision tokens. Each stage can be swapped with the
+//! [`PipelineBuilder`].
 
+mod account;
+mod builder;
 pub mod device;
+mod error;
+mod pipeline;
+mod progress;
+pub mod tasks;
 
+pub use account::{StageSeconds, TokenAccount, TokenCounter};
+pub use builder::PipelineBuilder;
 pub use device::{DeviceError, DeviceSpec, ResolvedDevice};
+pub use error::PipelineError;
+pub use pipeline::{Pipeline, Reply, Scan};
+pub use progress::{Progress, Stage};
+
+pub use glyph_decode as decode;
+pub use glyph_encode as encode;
+pub use glyph_render as render;

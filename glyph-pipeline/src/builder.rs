@@ -1,0 +1,117 @@
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use glyph_decode::{BuiltinReadout, Readout};
+use glyph_encode::{BuiltinEncoder, CachedEncoder, FeatureCache, VisionEncoder};
+use glyph_render::{RenderConfig, Renderer, Typesetter};
+
+use crate::pipeline::ProgressCallback;
+use crate::{DeviceSpec, Pipeline, PipelineError, Progress};
+
+/// Puts a [`Pipeline`] together; a stage that is not given is the built-in one.
+#[derive(Default)]
+pub struct PipelineBuilder {
+    device: Option<Device>,
+    renderer: Option<Box<dyn Renderer>>,
+    encoder: Option<Box<dyn VisionEncoder>>,
+    readout: Option<Box<dyn Readout>>,
+    cache: Option<(PathBuf, u64)>,
+    max_vision_tokens: Option<usize>,
+    progress: Option<Box<ProgressCallback>>,
+}
+
+impl fmt::Debug for PipelineBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PipelineBuilder")
+            .field("device", &self.device)
+            .field("cache", &self.cache)
+            .field("max_vision_tokens", &self.max_vision_tokens)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PipelineBuilder {
+    /// Where the built-in stages run; the CPU if not given.
+    #[must_use]
+    pub fn device(mut self, device: &Device) -> Self {
+        self.device = Some(device.clone());
+        self
+    }
+
+    /// Typesets documents with `renderer`.
+    #[must_use]
+    pub fn renderer(mut self, renderer: impl Renderer + 'static) -> Self {
+        self.renderer = Some(Box::new(renderer));
+        self
+    }
+
+    /// Encodes pages with `encoder`.
+    #[must_use]
+    pub fn encoder(mut self, encoder: impl VisionEncoder + 'static) -> Self {
+        self.encoder = Some(Box::new(encoder));
+        self
+    }
+
+    /// Reads vision tokens with `readout`.
+    #[must_use]
+    pub fn readout(mut self, readout: impl Readout + 'static) -> Self {
+        self.readout = Some(Box::new(readout));
+        self
+    }
+
+    /// Keeps encoded features in the folder `dir`, at most `max_bytes` of them. Off by default.
+    #[must_use]
+    pub fn cache(mut self, dir: impl Into<PathBuf>, max_bytes: u64) -> Self {
+        self.cache = Some((dir.into(), max_bytes));
+        self
+    }
+
+    /// Vision tokens that the crops of one task may cost. By default what a twelfth of the
+    /// document's rows costs, and at least 24 rows.
+    #[must_use]
+    pub fn max_vision_tokens(mut self, tokens: usize) -> Self {
+        self.max_vision_tokens = Some(tokens);
+        self
+    }
+
+    /// Is told how far a run is, from any thread; stops the run by returning
+    /// [`ControlFlow::Break`].
+    #[must_use]
+    pub fn progress(mut self, callback: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static) -> Self {
+        self.progress = Some(Box::new(callback));
+        self
+    }
+
+    /// Loads what was not given.
+    ///
+    /// # Errors
+    /// If the device, the cache's folder or the built-in weights cannot be used.
+    pub fn build(self) -> Result<Pipeline, PipelineError> {
+        let device = match self.device {
+            Some(device) => device,
+            None => DeviceSpec::Cpu.resolve()?.device,
+        };
+        let mut encoder = match self.encoder {
+            Some(encoder) => encoder,
+            None => Box::new(BuiltinEncoder::new(&device)?),
+        };
+        if let Some((dir, max_bytes)) = self.cache {
+            encoder = Box::new(CachedEncoder::new(encoder, FeatureCache::open(dir, max_bytes)?, &device));
+        }
+        Ok(Pipeline {
+            renderer: match self.renderer {
+                Some(renderer) => renderer,
+                None => Box::new(Typesetter::new(RenderConfig::builtin())?),
+            },
+            readout: match self.readout {
+                Some(readout) => readout,
+                None => Box::new(BuiltinReadout::new(&device)?),
+            },
+            encoder,
+            max_vision_tokens: self.max_vision_tokens,
+            progress: self.progress,
+        })
+    }
+}

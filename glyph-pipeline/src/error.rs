@@ -1,0 +1,42 @@
+use glyph_decode::DecodeError;
+use glyph_encode::EncodeError;
+use glyph_render::{DocumentError, RenderError};
+
+use crate::device::DeviceError;
+use crate::tasks::TaskError;
+
+/// What can go wrong between a document and an answer; the stage that failed is the variant.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// The document cannot be opened.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// The pages cannot be drawn.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// The pages cannot be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The vision tokens cannot be read.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The device cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The task cannot be done.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// Nothing to read.
+    #[error("no text found: the document has {pages} page(s) without any row of text")]
+    NoText {
+        /// Pages looked at.
+        pages: usize,
+    },
+    /// The progress callback asked to stop.
+    #[error("cancelled after {pages} page(s)")]
+    Cancelled {
+        /// Pages that were done.
+        pages: usize,
+    },
+}

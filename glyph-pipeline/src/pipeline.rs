@@ -1,0 +1,411 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use glyph_decode::{LineReading, Readout};
+use glyph_encode::{Crop, CropBudget, Detail, EncoderInput, RegionScore, VisionEncoder, plan_crops};
+use glyph_render::{Document, Page, Renderer};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::tasks::{self, Answer, Extraction, ReadLine, SummarySentence};
+use crate::{PipelineBuilder, PipelineError, Progress, Stage, StageSeconds, TokenAccount, TokenCounter};
+
+pub(crate) type ProgressCallback = dyn Fn(Progress) -> ControlFlow<()> + Send + Sync;
+
+/// Pages that are in memory at once: bounds memory whatever the document's length.
+const PAGES_AT_ONCE: usize = 16;
+/// Least number of rows that crops may cover by default, so that a short document is read whole.
+const MIN_CROP_ROWS: usize = 24;
+/// Part of a document's rows that crops may cover by default.
+const CROP_SHARE: usize = 12;
+
+/// Document in, answer out. See the [crate's page](crate).
+pub struct Pipeline {
+    pub(crate) renderer: Box<dyn Renderer>,
+    pub(crate) encoder: Box<dyn VisionEncoder>,
+    pub(crate) readout: Box<dyn Readout>,
+    pub(crate) max_vision_tokens: Option<usize>,
+    pub(crate) progress: Option<Box<ProgressCallback>>,
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("encoder", &self.encoder.fingerprint())
+            .field("max_vision_tokens", &self.max_vision_tokens)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a task made, and what it cost.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reply<T> {
+    /// The result.
+    pub output: T,
+    /// Text tokens against vision tokens.
+    pub tokens: TokenAccount,
+    /// Wall seconds of each stage.
+    pub seconds: StageSeconds,
+    /// What was encoded finely.
+    pub crops: Vec<Crop>,
+}
+
+/// A whole document, read coarsely.
+#[derive(Debug, Clone)]
+pub struct Scan {
+    /// Every row of text, in reading order.
+    pub lines: Vec<ReadLine>,
+    /// Pages of the document.
+    pub pages: usize,
+    /// Vision tokens that the scan cost.
+    pub vision_tokens: usize,
+    /// Tokens that the text as read would cost a language model.
+    pub text_tokens: usize,
+    /// Wall seconds so far.
+    pub seconds: StageSeconds,
+}
+
+/// Rows of text read at one detail.
+struct Reading {
+    lines: Vec<ReadLine>,
+    vision_tokens: usize,
+    pages: usize,
+    render: f64,
+    encode: f64,
+    readout: f64,
+}
+
+impl Pipeline {
+    /// The built-in stages on the CPU.
+    ///
+    /// # Errors
+    /// If the crate was built without its feature `cpu`.
+    pub fn builtin() -> Result<Self, PipelineError> {
+        Self::builder().build()
+    }
+
+    /// Chooses stages and settings.
+    pub fn builder() -> PipelineBuilder {
+        PipelineBuilder::default()
+    }
+
+    /// Typesets a document.
+    ///
+    /// # Errors
+    /// If a page cannot be drawn.
+    pub fn render(&self, document: &Document) -> Result<Vec<Page>, PipelineError> {
+        Ok(self.renderer.render(document)?)
+    }
+
+    /// Renders every page, encodes it coarsely and reads it.
+    ///
+    /// # Errors
+    /// If a stage fails, the document has no text, or the progress callback says stop.
+    pub fn scan(&self, document: &Document) -> Result<Scan, PipelineError> {
+        let reading = self.read_pages(document, Detail::Global, None)?;
+        if reading.lines.is_empty() {
+            return Err(PipelineError::NoText { pages: reading.pages });
+        }
+        let counted = Instant::now();
+        let text_tokens = count_tokens(&reading.lines);
+        let seconds = StageSeconds {
+            render: reading.render,
+            scan: reading.encode,
+            scan_readout: reading.readout,
+            answer: counted.elapsed().as_secs_f64(),
+            ..StageSeconds::default()
+        };
+        Ok(Scan {
+            lines: reading.lines,
+            pages: reading.pages,
+            vision_tokens: reading.vision_tokens,
+            text_tokens,
+            seconds,
+        })
+    }
+
+    /// Reads a whole document at one detail.
+    ///
+    /// # Errors
+    /// As [`Pipeline::scan`].
+    pub fn read(&self, document: &Document, detail: Detail) -> Result<Reply<Vec<ReadLine>>, PipelineError> {
+        let started = Instant::now();
+        let reading = self.read_pages(document, detail, None)?;
+        if reading.lines.is_empty() {
+            return Err(PipelineError::NoText { pages: reading.pages });
+        }
+        let text_tokens = count_tokens(&reading.lines);
+        let mut seconds = StageSeconds { render: reading.render, ..StageSeconds::default() };
+        let tokens = match detail {
+            Detail::Global => {
+                (seconds.scan, seconds.scan_readout) = (reading.encode, reading.readout);
+                TokenAccount::new(text_tokens, reading.vision_tokens, 0)
+            }
+            Detail::Local => {
+                (seconds.crops, seconds.crops_readout) = (reading.encode, reading.readout);
+                TokenAccount::new(text_tokens, 0, reading.vision_tokens)
+            }
+        };
+        seconds.total = started.elapsed().as_secs_f64();
+        Ok(Reply { output: reading.lines, tokens, seconds, crops: Vec::new() })
+    }
+
+    /// Chooses the rows that matter, encodes them finely and reads them. `scores` has one value
+    /// per line of the scan; zero and below is never read.
+    ///
+    /// # Errors
+    /// If a stage fails or the progress callback says stop.
+    pub fn crop(
+        &self,
+        document: &Document,
+        scan: &Scan,
+        scores: &[f32],
+        context_rows: u32,
+    ) -> Result<Reply<Vec<ReadLine>>, PipelineError> {
+        let mut seconds = scan.seconds;
+        let started = Instant::now();
+        let crops = plan_crops(&region_scores(scan, scores), &self.budget(scan, context_rows));
+        seconds.select += started.elapsed().as_secs_f64();
+        let reading = self.read_pages(document, Detail::Local, Some(&crops))?;
+        seconds.render += reading.render;
+        seconds.crops += reading.encode;
+        seconds.crops_readout += reading.readout;
+        let tokens = TokenAccount::new(scan.text_tokens, scan.vision_tokens, reading.vision_tokens);
+        Ok(Reply { output: reading.lines, tokens, seconds, crops })
+    }
+
+    /// Answers a question with what the pages say.
+    ///
+    /// # Errors
+    /// If the question has no word, a stage fails, or the progress callback says stop.
+    pub fn ask(&self, document: &Document, question: &str) -> Result<Reply<Answer>, PipelineError> {
+        tasks::check_question(question)?;
+        self.task(
+            document,
+            |scan| tasks::rank(question, &scan.lines),
+            1,
+            |lines| Ok(tasks::answer(question, lines)?),
+        )
+    }
+
+    /// [`Pipeline::ask`] on plain text.
+    ///
+    /// # Errors
+    /// As [`Pipeline::ask`].
+    pub fn ask_text(&self, text: &str, question: &str) -> Result<Reply<Answer>, PipelineError> {
+        self.ask(&Document::from_text(text), question)
+    }
+
+    /// The most central sentences, in the document's order. They are chosen on the scan and read
+    /// again finely.
+    ///
+    /// # Errors
+    /// If a stage fails or the progress callback says stop.
+    pub fn summarize(
+        &self,
+        document: &Document,
+        sentences: usize,
+    ) -> Result<Reply<Vec<SummarySentence>>, PipelineError> {
+        let started = Instant::now();
+        let scan = self.scan(document)?;
+        let choosing = Instant::now();
+        let chosen = tasks::summarize(&scan.lines, sentences);
+        let mut scores = vec![0.0; scan.lines.len()];
+        for sentence in &chosen {
+            scores[sentence.lines.clone()].fill(1.0);
+        }
+        let choosing = choosing.elapsed().as_secs_f64();
+        let read = self.crop(document, &scan, &scores, 0)?;
+        let output = tasks::reread(&chosen, &scan.lines, &read.output);
+        Ok(finish(read, output, started, choosing))
+    }
+
+    /// Dates, amounts, addresses, identifiers and the named `fields`, each with its place.
+    ///
+    /// # Errors
+    /// If a stage fails or the progress callback says stop.
+    pub fn extract(&self, document: &Document, fields: &[String]) -> Result<Reply<Vec<Extraction>>, PipelineError> {
+        let started = Instant::now();
+        let scan = self.scan(document)?;
+        let choosing = Instant::now();
+        let candidates = tasks::candidate_lines(&scan.lines, fields);
+        let scores: Vec<f32> = candidates.into_iter().map(|c| if c { 1.0 } else { 0.0 }).collect();
+        let choosing = choosing.elapsed().as_secs_f64();
+        // Every candidate is read: key information is not a matter of budget.
+        let crops = plan_crops(
+            &region_scores(&scan, &scores),
+            &CropBudget { max_vision_tokens: usize::MAX, tokens_per_row: 1, context_rows: 0 },
+        );
+        let reading = self.read_pages(document, Detail::Local, Some(&crops))?;
+        let mut seconds = scan.seconds;
+        seconds.render += reading.render;
+        seconds.crops += reading.encode;
+        seconds.crops_readout += reading.readout;
+        let tokens = TokenAccount::new(scan.text_tokens, scan.vision_tokens, reading.vision_tokens);
+        let read = Reply { output: (), tokens, seconds, crops };
+        let output = tasks::extract(&reading.lines, fields);
+        Ok(finish(read, output, started, choosing))
+    }
+
+    fn task<T>(
+        &self,
+        document: &Document,
+        score: impl FnOnce(&Scan) -> Vec<f32>,
+        context_rows: u32,
+        conclude: impl FnOnce(&[ReadLine]) -> Result<T, PipelineError>,
+    ) -> Result<Reply<T>, PipelineError> {
+        let started = Instant::now();
+        let scan = self.scan(document)?;
+        let choosing = Instant::now();
+        let scores = score(&scan);
+        let choosing = choosing.elapsed().as_secs_f64();
+        let read = self.crop(document, &scan, &scores, context_rows)?;
+        let output = conclude(&read.output)?;
+        Ok(finish(read, output, started, choosing))
+    }
+
+    fn budget(&self, scan: &Scan, context_rows: u32) -> CropBudget {
+        let row = self.encoder.token_grid(1, u32::MAX, Detail::Local);
+        let tokens_per_row = row.tokens().max(1);
+        let rows = (scan.lines.len() / CROP_SHARE).max(MIN_CROP_ROWS);
+        CropBudget {
+            max_vision_tokens: self.max_vision_tokens.unwrap_or(rows * tokens_per_row),
+            tokens_per_row,
+            context_rows,
+        }
+    }
+
+    /// Reads pages, or of pages only the crops, a few pages at a time on all cores.
+    fn read_pages(
+        &self,
+        document: &Document,
+        detail: Detail,
+        crops: Option<&[Crop]>,
+    ) -> Result<Reading, PipelineError> {
+        let mut wanted: BTreeMap<u32, Vec<&Crop>> = BTreeMap::new();
+        for crop in crops.unwrap_or_default() {
+            wanted.entry(crop.page).or_default().push(crop);
+        }
+        let last = if crops.is_some() { wanted.keys().next_back().copied().unwrap_or(0) } else { u32::MAX };
+        let mut reading =
+            Reading { lines: Vec::new(), vision_tokens: 0, pages: 0, render: 0.0, encode: 0.0, readout: 0.0 };
+        let mut pages = self.renderer.pages(document);
+        let mut chunk: Vec<Page> = Vec::with_capacity(PAGES_AT_ONCE);
+        loop {
+            let drawing = Instant::now();
+            chunk.clear();
+            let mut ended = false;
+            while chunk.len() < PAGES_AT_ONCE {
+                match pages.next() {
+                    Some(page) => {
+                        let page = page?;
+                        ended = page.number >= last;
+                        reading.pages += 1;
+                        if crops.is_none() || wanted.contains_key(&page.number) {
+                            chunk.push(page);
+                        }
+                    }
+                    None => ended = true,
+                }
+                if ended {
+                    break;
+                }
+            }
+            reading.render += drawing.elapsed().as_secs_f64();
+            self.read_chunk(&chunk, detail, crops.is_some().then_some(&wanted), &mut reading)?;
+            if let (Some(callback), Some(page)) = (&self.progress, chunk.last()) {
+                let stage = if crops.is_some() { Stage::Crops } else { Stage::Scan };
+                let fraction = if ended { 1.0 } else { fraction(document, page) };
+                if callback(Progress { stage, pages: reading.pages, fraction }).is_break() {
+                    return Err(PipelineError::Cancelled { pages: reading.pages });
+                }
+            }
+            if ended {
+                return Ok(reading);
+            }
+        }
+    }
+
+    fn read_chunk(
+        &self,
+        pages: &[Page],
+        detail: Detail,
+        crops: Option<&BTreeMap<u32, Vec<&Crop>>>,
+        reading: &mut Reading,
+    ) -> Result<(), PipelineError> {
+        let encoding = Instant::now();
+        let inputs: Vec<EncoderInput<'_>> = pages
+            .iter()
+            .flat_map(|page| -> Vec<EncoderInput<'_>> {
+                match crops {
+                    None => vec![EncoderInput::page(page, detail)],
+                    Some(crops) => crops
+                        .get(&page.number)
+                        .into_iter()
+                        .flatten()
+                        .map(|crop| EncoderInput { page, region: Some(crop.bbox), detail })
+                        .collect(),
+                }
+            })
+            .collect();
+        let tokens: Vec<_> =
+            inputs.into_par_iter().map(|input| self.encoder.encode(input)).collect::<Result<_, _>>()?;
+        reading.encode += encoding.elapsed().as_secs_f64();
+        let decoding = Instant::now();
+        let lines: Vec<Vec<LineReading>> =
+            tokens.par_iter().map(|tokens| self.readout.read(tokens)).collect::<Result<_, _>>()?;
+        reading.readout += decoding.elapsed().as_secs_f64();
+        reading.vision_tokens += tokens.iter().map(|t| t.len()).sum::<usize>();
+        reading.lines.extend(lines.into_iter().flatten().map(ReadLine::from));
+        Ok(())
+    }
+}
+
+impl From<LineReading> for ReadLine {
+    fn from(line: LineReading) -> Self {
+        ReadLine {
+            page: line.page,
+            line: line.row,
+            confidence: line.confidence(),
+            text: line.text,
+            bbox: line.bbox,
+            continues: line.continues,
+        }
+    }
+}
+
+fn region_scores(scan: &Scan, scores: &[f32]) -> Vec<RegionScore> {
+    scan.lines
+        .iter()
+        .zip(scores)
+        .map(|(line, &score)| RegionScore { page: line.page, row: line.line, bbox: line.bbox, score })
+        .collect()
+}
+
+fn finish<A, T>(read: Reply<A>, output: T, started: Instant, choosing: f64) -> Reply<T> {
+    let mut seconds = read.seconds;
+    seconds.select += choosing;
+    seconds.total = started.elapsed().as_secs_f64();
+    let others = seconds.render + seconds.scan + seconds.scan_readout + seconds.select + seconds.crops;
+    seconds.answer = (seconds.total - others - seconds.crops_readout).max(0.0);
+    Reply { output, tokens: read.tokens, seconds, crops: read.crops }
+}
+
+fn count_tokens(lines: &[ReadLine]) -> usize {
+    lines.par_iter().map(|line| TokenCounter.count(&line.text)).sum()
+}
+
+/// Share of the document that lies before the end of a page.
+fn fraction(document: &Document, page: &Page) -> f64 {
+    let blocks = document.blocks.len().max(1) as f64;
+    let Some(line) = page.lines.last() else {
+        return (f64::from(page.number) / blocks).min(1.0);
+    };
+    let within = match document.blocks.get(line.source_block) {
+        Some(glyph_render::Block::Text { text, .. }) => line.source.end as f64 / text.len().max(1) as f64,
+        _ => 1.0,
+    };
+    ((line.source_block as f64 + within) / blocks).min(1.0)
+}
