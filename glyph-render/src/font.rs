@@ -61,6 +61,13 @@ impl FontSet {
         Ok(Self { user, latin })
     }
 
+    pub(crate) fn embedded(latin: Latin) -> Self {
+        Self {
+            user: Vec::new(),
+            latin,
+        }
+    }
+
     /// The first font of the chain that draws `c`, and the glyph's index in it.
     pub(crate) fn find(&self, c: char) -> Option<(&Font, u16, Family)> {
         for font in &self.user {

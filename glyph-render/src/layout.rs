@@ -1,11 +1,13 @@
 //! Text to lines to pages; no pixels here.
 
 mod cells;
+mod flow;
 mod pager;
 mod prepare;
 
 pub use cells::half_cells;
 pub(crate) use cells::{CellLines, advance};
+pub(crate) use flow::{FlowLines, Widths, tab_stop};
 pub(crate) use pager::{LineBreaker, PagePlan, Pager, PlacedLine, Spacing};
 pub(crate) use prepare::{NewlineMark, Prepared};
 

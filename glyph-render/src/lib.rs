@@ -9,7 +9,7 @@ mod page;
 mod raster;
 mod typeset;
 
-pub use config::{RenderConfig, Style};
+pub use config::{Alignment, Color, FlowStyle, NewlineMarkup, RenderConfig, Style};
 pub use document::{Block, BlockKind, Document, PageImage};
 pub use error::RenderError;
 pub use font::{FontFile, FontSet};

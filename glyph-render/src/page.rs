@@ -2,6 +2,8 @@
 
 mod file;
 
+pub(crate) use file::luminance;
+
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};

@@ -2,5 +2,7 @@
 
 mod atlas;
 mod hexbox;
+mod sprites;
 
 pub(crate) use atlas::{CELL_HEIGHT, CELL_WIDTH, CellAtlas};
+pub(crate) use sprites::{Sprite, Sprites};

@@ -1,12 +1,16 @@
 //! The renderer: layout and raster joined.
 
 mod cells;
+mod flow;
+
+use std::sync::OnceLock;
 
 use crate::config::{RenderConfig, Style};
 use crate::document::{Document, PageImage};
 use crate::error::RenderError;
 use crate::page::Page;
 use cells::CellTypesetter;
+use flow::FlowTypesetter;
 
 /// A stage that turns a document into pages.
 pub trait Renderer: Send + Sync {
@@ -24,11 +28,14 @@ pub trait Renderer: Send + Sync {
 pub struct Typesetter {
     config: RenderConfig,
     engine: Engine,
+    /// For `draw_cells` in a style that is not made of cells.
+    cells: OnceLock<CellTypesetter>,
 }
 
 #[derive(Debug)]
 enum Engine {
     Cells(CellTypesetter),
+    Flow(Box<FlowTypesetter>),
 }
 
 impl Typesetter {
@@ -39,8 +46,13 @@ impl Typesetter {
     pub fn new(config: RenderConfig) -> Result<Self, RenderError> {
         let engine = match &config.style {
             Style::Cells => Engine::Cells(CellTypesetter::new(&config)?),
+            Style::Flow(style) => Engine::Flow(Box::new(FlowTypesetter::new(&config, style)?)),
         };
-        Ok(Self { config, engine })
+        Ok(Self {
+            config,
+            engine,
+            cells: OnceLock::new(),
+        })
     }
 
     /// The configuration.
@@ -57,21 +69,27 @@ impl Typesetter {
         &'a self,
         document: &'a Document,
     ) -> impl Iterator<Item = Result<Page, RenderError>> + 'a {
-        match &self.engine {
-            Engine::Cells(engine) => engine.pages(document),
-        }
+        let (cells, flow) = match &self.engine {
+            Engine::Cells(engine) => (Some(engine.pages(document)), None),
+            Engine::Flow(engine) => (None, Some(engine.pages(document))),
+        };
+        cells
+            .into_iter()
+            .flatten()
+            .chain(flow.into_iter().flatten())
     }
 
     /// Draws one line of text in the built-in style, its top left at `pixels[0]`,
     /// over a white background that is there already. `stride` is the row length
-    /// of `pixels`; the text is clipped to it, and to the rows that exist.
-    ///
-    /// The cells are always those of the built-in style, whatever the
-    /// configuration's style is.
+    /// of `pixels`; the text is clipped to it, to 96 half-cells, and to the rows
+    /// that exist. In a proportional style the cells are those of
+    /// [`RenderConfig::builtin`].
     pub fn draw_cells(&self, text: &str, pixels: &mut [u8], stride: usize) {
-        match &self.engine {
-            Engine::Cells(engine) => engine.draw_line(text, pixels, stride),
-        }
+        let cells = match &self.engine {
+            Engine::Cells(engine) => engine,
+            Engine::Flow(_) => self.cells.get_or_init(CellTypesetter::builtin),
+        };
+        cells.draw_line(text, pixels, stride);
     }
 }
 
@@ -79,6 +97,7 @@ impl Renderer for Typesetter {
     fn render(&self, document: &Document) -> Result<Vec<Page>, RenderError> {
         match &self.engine {
             Engine::Cells(engine) => engine.render(document),
+            Engine::Flow(engine) => engine.render(document),
         }
     }
 }

@@ -57,3 +57,36 @@ impl Chunk {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_chunk_loads_and_no_han_is_in_two() {
+        for chunk in Chunk::ALL {
+            assert!(chunk.font().glyph_count() > 1000, "{chunk:?}");
+        }
+        let droid = [Chunk::Gb1, Chunk::Gb2, Chunk::Uro, Chunk::Ext];
+        for c in '\u{3000}'..='\u{9FFF}' {
+            assert!(
+                droid.iter().filter(|chunk| chunk.covers(c)).count() < 2,
+                "{c}"
+            );
+        }
+        // The 20,902 unified ideographs of Unicode 1.1, which hold all of GB2312.
+        let covered = |c: char| droid.iter().any(|chunk| chunk.covers(c));
+        assert!(('\u{4E00}'..='\u{9FA5}').all(covered));
+    }
+
+    #[test]
+    fn common_text_needs_the_small_chunks_only() {
+        for c in (' '..='~').chain("“”‘’—…·éñßαωЖя→≤─│█".chars()) {
+            assert!(Chunk::Mono.covers(c), "{c}");
+        }
+        for c in "的一是在不了有和人这，。、；：？！（）《》「」【】０ａあア".chars()
+        {
+            assert!(Chunk::Gb1.covers(c), "{c}");
+        }
+    }
+}

@@ -200,11 +200,14 @@ impl<I: Iterator<Item = (usize, BreakOpportunity)>> Iterator for CellLines<'_, I
                     self.pending = Some(unit);
                     return Some(self.finish(end, drawn, false));
                 }
-                let (at, width) = self.cut(&unit, column);
+                let (at, mut width) = self.cut(&unit, column);
                 let rest = self.measure(at..unit.range.end, unit.after);
+                // A unit may hold spaces, such as one before a closing bracket.
+                let drawn = self.text[unit.range.start..at].trim_end().len() + unit.range.start;
+                width -= self.text[drawn..at].chars().map(half_cells).sum::<usize>();
                 let done = rest.range.is_empty();
                 self.pending = (!done).then_some(rest);
-                return Some(self.finish(at, (at, width), done));
+                return Some(self.finish(at, (drawn, width), done));
             }
             if unit.width > 0 {
                 column += unit.width;

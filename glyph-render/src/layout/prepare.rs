@@ -18,6 +18,8 @@ pub(crate) struct Prepared<'a> {
     pub(crate) text: Cow<'a, str>,
     /// Display ranges that replace a source range; everything else is copied.
     replaced: Vec<(Range<usize>, Range<usize>)>,
+    /// Whether the replacements are newline marks.
+    marks: bool,
 }
 
 impl<'a> Prepared<'a> {
@@ -25,12 +27,14 @@ impl<'a> Prepared<'a> {
         let mut prepared = Self {
             text: Cow::Borrowed(text),
             replaced: Vec::new(),
+            marks: false,
         };
         let tabs = kind == BlockKind::TableRow && text.contains('\t');
         let newlines = mark.filter(|_| text.contains('\n'));
         if !tabs && newlines.is_none() {
             return prepared;
         }
+        prepared.marks = newlines.is_some() && !tabs;
         let mut display = String::with_capacity(text.len() + text.len() / 8);
         let mut chars = text.char_indices().peekable();
         while let Some((at, c)) = chars.next() {
@@ -74,8 +78,11 @@ impl<'a> Prepared<'a> {
         self.source_offset(range.start)..self.source_offset(range.end)
     }
 
-    /// Whether display offset `at` lies inside a replacement.
+    /// Whether display offset `at` lies inside a newline mark.
     pub(crate) fn is_mark(&self, at: usize) -> bool {
+        if !self.marks {
+            return false;
+        }
         let after = self
             .replaced
             .partition_point(|(display, _)| display.start <= at);

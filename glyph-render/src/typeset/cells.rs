@@ -49,10 +49,18 @@ impl std::fmt::Debug for CellTypesetter {
 impl CellTypesetter {
     pub(crate) fn new(config: &RenderConfig) -> Result<Self, RenderError> {
         let fonts = FontSet::new(&config.fonts, Latin::Mono, 13.0)?;
-        Ok(Self {
-            atlas: CellAtlas::new(fonts, config.antialias),
+        Ok(Self::with_fonts(fonts, config.antialias))
+    }
+
+    pub(crate) fn builtin() -> Self {
+        Self::with_fonts(FontSet::embedded(Latin::Mono), true)
+    }
+
+    fn with_fonts(fonts: FontSet, antialias: bool) -> Self {
+        Self {
+            atlas: CellAtlas::new(fonts, antialias),
             breaker: CellBreaker,
-        })
+        }
     }
 
     fn plans<'a>(&'a self, document: &'a Document) -> Pager<'a, CellBreaker> {
