@@ -10,9 +10,11 @@ mod raster;
 mod typeset;
 
 pub use config::{Alignment, Color, FlowStyle, NewlineMarkup, RenderConfig, Style};
-pub use document::{Block, BlockKind, Document, PageImage};
+pub use document::{
+    Block, BlockKind, Document, DocumentError, Limits, OpenOptions, PageImage, ProgressCallback,
+};
 pub use error::RenderError;
 pub use font::{FontFile, FontSet};
 pub use layout::half_cells;
 pub use page::{BBox, CellLayout, Page, PageLine};
-pub use typeset::{Renderer, Typesetter};
+pub use typeset::{PageIter, Renderer, Typesetter};

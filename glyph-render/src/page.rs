@@ -2,7 +2,7 @@
 
 mod file;
 
-pub(crate) use file::luminance;
+pub(crate) use file::{geometry, luminance};
 
 use std::ops::Range;
 

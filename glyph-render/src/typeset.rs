@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use crate::config::{RenderConfig, Style};
 use crate::document::{Document, PageImage};
 use crate::error::RenderError;
-use crate::page::Page;
+use crate::page::{Page, geometry};
 use cells::CellTypesetter;
 use flow::FlowTypesetter;
 
@@ -20,7 +20,19 @@ pub trait Renderer: Send + Sync {
     /// When the document cannot be drawn, for example because a page image in
     /// it is damaged.
     fn render(&self, document: &Document) -> Result<Vec<Page>, RenderError>;
+
+    /// Renders page by page. A renderer that can should hold one page at a time; by default all
+    /// pages are rendered first.
+    fn pages<'a>(&'a self, document: &'a Document) -> PageIter<'a> {
+        match self.render(document) {
+            Ok(pages) => Box::new(pages.into_iter().map(Ok)),
+            Err(error) => Box::new(std::iter::once(Err(error))),
+        }
+    }
 }
+
+/// Pages as they are rendered.
+pub type PageIter<'a> = Box<dyn Iterator<Item = Result<Page, RenderError>> + 'a>;
 
 /// The renderer of this crate. The same document and configuration give the
 /// same bytes on every machine and with any number of threads.
@@ -100,6 +112,10 @@ impl Renderer for Typesetter {
             Engine::Flow(engine) => engine.render(document),
         }
     }
+
+    fn pages<'a>(&'a self, document: &'a Document) -> PageIter<'a> {
+        Box::new(self.pages(document))
+    }
 }
 
 fn image_page(image: &PageImage, number: u32) -> Result<Page, RenderError> {
@@ -114,12 +130,14 @@ fn image_page(image: &PageImage, number: u32) -> Result<Page, RenderError> {
             found,
         });
     }
+    let chunks = image.metadata.iter().map(|(k, v)| (k.as_str(), v.as_str()));
+    let (_, layout) = geometry(chunks, image.width, image.height);
     Ok(Page {
         number,
         width: image.width,
         height: image.height,
         pixels: image.pixels.clone(),
         lines: Vec::new(),
-        layout: None,
+        layout,
     })
 }

@@ -151,25 +151,34 @@ impl Page {
     }
 }
 
-/// The page number and the grid from the PNG's text chunks.
+/// The page number and the grid from a PNG file.
 fn chunks(bytes: &[u8], width: u32, height: u32) -> (u32, Option<CellLayout>) {
+    // JPEGs and PNGs with odd chunks have decoded by now; they just have none of ours.
+    let Ok(reader) = png::Decoder::new(Cursor::new(bytes)).read_info() else {
+        return (1, None);
+    };
+    let text = &reader.info().uncompressed_latin1_text;
+    geometry(text.iter().map(|c| (c.keyword.as_str(), c.text.as_str())), width, height)
+}
+
+/// The page number and the grid from a PNG's text chunks.
+pub(crate) fn geometry<'a>(
+    chunks: impl Iterator<Item = (&'a str, &'a str)>,
+    width: u32,
+    height: u32,
+) -> (u32, Option<CellLayout>) {
     let mut number = 1;
     let mut layout = None;
-    // JPEGs and PNGs with odd chunks have decoded by now; they just have none of ours.
-    if let Ok(reader) = png::Decoder::new(Cursor::new(bytes)).read_info() {
-        for chunk in &reader.info().uncompressed_latin1_text {
-            match chunk.keyword.as_str() {
-                NUMBER => number = chunk.text.parse().unwrap_or(1),
-                LAYOUT => {
-                    layout = serde_json::from_str(&chunk.text)
-                        .ok()
-                        .filter(|chunk: &LayoutChunk| {
-                            (chunk.width, chunk.height) == (width, height)
-                        })
-                        .map(|chunk| chunk.grid);
-                }
-                _ => {}
+    for (keyword, text) in chunks {
+        match keyword {
+            NUMBER => number = text.parse().unwrap_or(1),
+            LAYOUT => {
+                layout = serde_json::from_str(text)
+                    .ok()
+                    .filter(|chunk: &LayoutChunk| (chunk.width, chunk.height) == (width, height))
+                    .map(|chunk| chunk.grid);
             }
+            _ => {}
         }
     }
     (number, layout.filter(|grid| fits(grid, width, height)))

@@ -1,0 +1,63 @@
+//! Asks a document a question: `cargo run --release --example ask -- PATH "QUESTION"`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use glyph_pipeline::render::{RenderConfig, Typesetter};
+use serde_json::json;
+
+#[path = "support/cli.rs"]
+#[allow(dead_code, reason = "each example uses its part")]
+mod cli;
+
+/// Reads a document as page images and answers a question from what it reads.
+#[derive(Parser)]
+struct Args {
+    /// A TXT, Markdown, PDF or DOCX file, a page image, or a folder of page images.
+    path: PathBuf,
+    /// The question.
+    question: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Write the pages as PNG to this folder, with the evidence boxed.
+    #[arg(long, value_name = "DIR")]
+    pages: Option<PathBuf>,
+    #[command(flatten)]
+    pipeline: cli::PipelineArgs,
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<()> {
+    glyph_pipeline::tasks::check_question(&args.question)?;
+    let (document, open) = cli::open(&args.path)?;
+    let reply = args.pipeline.builder()?.build()?.ask(&document, &args.question)?;
+    let answer = &reply.output;
+    if let Some(dir) = &args.pages {
+        let boxes: Vec<_> = answer.evidence.iter().map(|e| (e.page, e.bbox)).collect();
+        cli::write_boxed_pages(dir, Typesetter::new(RenderConfig::builtin())?.pages(&document), &boxes)?;
+    }
+    if args.json {
+        let object = json!({
+            "answer": answer.text,
+            "confidence": answer.confidence,
+            "evidence": answer.evidence,
+            "tokens": reply.tokens,
+            "seconds": cli::seconds_json(open, &reply.seconds),
+        });
+        println!("{object:#}");
+        return Ok(());
+    }
+    println!("{}\n", answer.text);
+    for e in &answer.evidence {
+        println!("evidence  page {}, line {}, {:.1} %: {}", e.page, e.line, 100.0 * e.confidence, e.text.trim());
+    }
+    println!("{}", cli::account(&reply.tokens));
+    println!("{}", cli::seconds(open, &reply.seconds));
+    Ok(())
+}

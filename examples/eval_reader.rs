@@ -1,0 +1,121 @@
+//! Measures the built-in reader: `cargo run --release --example eval_reader -- TEXT_FILE …`.
+//!
+//! Renders each text, reads its pages at both ratios, and compares every character with what was
+//! drawn. Prints a table: characters right, mean confidence, text tokens per vision token.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use glyph_pipeline::encode::Detail;
+use glyph_pipeline::render::{Block, Document, RenderConfig, Typesetter, half_cells};
+
+#[path = "support/cli.rs"]
+#[allow(dead_code, reason = "each example uses its part")]
+mod cli;
+
+/// Measures how many characters the built-in model reads right.
+#[derive(Parser)]
+struct Args {
+    /// Texts that no training run saw.
+    #[arg(required = true)]
+    texts: Vec<PathBuf>,
+    /// Only the first so many bytes of each text.
+    #[arg(long, default_value_t = 400_000)]
+    bytes: usize,
+    /// List the most frequent mistakes.
+    #[arg(long)]
+    mistakes: bool,
+    #[command(flatten)]
+    pipeline: cli::PipelineArgs,
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<()> {
+    let pipeline = args.pipeline.builder()?.build()?;
+    let typesetter = Typesetter::new(RenderConfig::builtin())?;
+    println!("| text | detail | characters | right | known characters right | mean confidence | ratio |");
+    println!("|---|---|---|---|---|---|---|");
+    for path in &args.texts {
+        let (document, _) = cli::open(path)?;
+        let text = document.text();
+        let end = text.char_indices().map(|(i, _)| i).take_while(|&i| i <= args.bytes).last().unwrap_or(0);
+        let document = Document::from_text(&text[..end]);
+        let Some(Block::Text { text, .. }) = document.blocks.first() else { continue };
+        let mut drawn: HashMap<(u32, u32), String> = HashMap::new();
+        for page in typesetter.pages(&document) {
+            let page = page?;
+            let Some(layout) = page.layout else { continue };
+            for line in &page.lines {
+                let row = (line.bbox.y - layout.y0) / layout.line_height + 1;
+                let visible: String = text[line.source.clone()].chars().filter(|&c| half_cells(c) > 0).collect();
+                drawn.insert((page.number, row), visible.split_whitespace().collect::<Vec<_>>().join(" "));
+            }
+        }
+        for detail in [Detail::Local, Detail::Global] {
+            let reply = pipeline.read(&document, detail)?;
+            let read: HashMap<(u32, u32), &str> =
+                reply.output.iter().map(|l| ((l.page, l.line), l.text.as_str())).collect();
+            let (mut all, mut right, mut known, mut known_right) = (0usize, 0usize, 0usize, 0usize);
+            let mut mistakes: HashMap<String, usize> = HashMap::new();
+            for (place, drawn) in &drawn {
+                let read = read.get(place).map_or(String::new(), |t| t.split_whitespace().collect::<Vec<_>>().join(" "));
+                let wrong = distance(drawn, &read);
+                let n = drawn.chars().count();
+                all += n;
+                right += n - wrong.min(n);
+                if drawn.chars().all(|c| c == ' ' || glyph_pipeline::decode::Charset::builtin().contains(c)) {
+                    known += n;
+                    known_right += n - wrong.min(n);
+                }
+                if args.mistakes && drawn.chars().count() == read.chars().count() {
+                    for (a, b) in drawn.chars().zip(read.chars()).filter(|(a, b)| a != b) {
+                        *mistakes.entry(format!("{a} read as {b}")).or_default() += 1;
+                    }
+                }
+            }
+            let share = |a: usize, b: usize| 100.0 * a as f64 / b.max(1) as f64;
+            let confidence: f64 =
+                reply.output.iter().map(|l| f64::from(l.confidence)).sum::<f64>() / reply.output.len().max(1) as f64;
+            println!(
+                "| {} | {} | {all} | {:.3} % | {:.3} % | {:.2} % | {:.2} |",
+                path.display(),
+                if detail == Detail::Local { "fine" } else { "coarse" },
+                share(right, all),
+                share(known_right, known),
+                100.0 * confidence,
+                reply.tokens.ratio
+            );
+            let mut mistakes: Vec<_> = mistakes.into_iter().collect();
+            mistakes.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+            for (what, n) in mistakes.iter().take(12) {
+                println!("    {n} x {what}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Edit distance in characters.
+fn distance(a: &str, b: &str) -> usize {
+    if a == b {
+        return 0;
+    }
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let next = (diagonal + usize::from(x != y)).min(row[j] + 1).min(row[j + 1] + 1);
+            diagonal = row[j + 1];
+            row[j + 1] = next;
+        }
+    }
+    row[b.len()]
+}

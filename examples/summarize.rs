@@ -1,0 +1,57 @@
+//! Summarises a document: `cargo run --release --example summarize -- PATH --sentences 5`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use serde_json::json;
+
+#[path = "support/cli.rs"]
+#[allow(dead_code, reason = "each example uses its part")]
+mod cli;
+
+/// Prints the most central sentences of a document as read from its pages, in order.
+///
+/// The summary is extractive: it picks sentences, it does not write new ones.
+#[derive(Parser)]
+struct Args {
+    /// A TXT, Markdown, PDF or DOCX file, a page image, or a folder of page images.
+    path: PathBuf,
+    /// How many sentences.
+    #[arg(long, default_value_t = 5)]
+    sentences: usize,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    pipeline: cli::PipelineArgs,
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<()> {
+    anyhow::ensure!(args.sentences > 0, "--sentences must be at least 1");
+    let (document, open) = cli::open(&args.path)?;
+    let reply = args.pipeline.builder()?.build()?.summarize(&document, args.sentences)?;
+    if args.json {
+        let object = json!({
+            "summary": reply.output,
+            "tokens": reply.tokens,
+            "seconds": cli::seconds_json(open, &reply.seconds),
+        });
+        println!("{object:#}");
+        return Ok(());
+    }
+    if reply.output.is_empty() {
+        println!("No full sentence was found: the summary picks sentences, and cannot make one of tables, lists or code.");
+    }
+    for s in &reply.output {
+        println!("[page {}, line {}, {:.1} %] {}", s.page, s.line, 100.0 * s.confidence, s.text);
+    }
+    println!("\n{}", cli::account(&reply.tokens));
+    println!("{}", cli::seconds(open, &reply.seconds));
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! What the command-line examples share: opening documents, progress bars, printing.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::Args;
+use glyph_pipeline::render::{BBox, Document, Page};
+use glyph_pipeline::{DeviceSpec, Pipeline, PipelineBuilder, Progress, Stage, StageSeconds, TokenAccount};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Size of the feature cache.
+const CACHE_BYTES: u64 = 2 << 30;
+
+/// Options of every example that runs the pipeline.
+#[derive(Debug, Args)]
+pub(crate) struct PipelineArgs {
+    /// cpu, cuda, cuda:N or auto.
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: DeviceSpec,
+    /// Folder of the feature cache [default: glyph/features in the user's cache folder].
+    #[arg(long)]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// Neither read nor write the feature cache.
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Vision tokens that the crops may cost.
+    #[arg(long)]
+    pub(crate) max_vision_tokens: Option<usize>,
+}
+
+impl PipelineArgs {
+    /// The pipeline that the options describe, with progress bars.
+    pub(crate) fn builder(&self) -> Result<PipelineBuilder> {
+        let device = self.device.resolve()?;
+        if let Some(note) = device.note {
+            eprintln!("{note}");
+        }
+        let mut builder = Pipeline::builder().device(&device.device).progress(progress_bars());
+        if let Some(tokens) = self.max_vision_tokens {
+            builder = builder.max_vision_tokens(tokens);
+        }
+        let dir = self.cache_dir.clone().or_else(|| Some(dirs::cache_dir()?.join("glyph").join("features")));
+        match dir {
+            Some(dir) if !self.no_cache => {
+                // A cache that can't be had costs time, not the answer.
+                match std::fs::create_dir_all(&dir) {
+                    Ok(()) => Ok(builder.cache(dir, CACHE_BYTES)),
+                    Err(_) if self.cache_dir.is_none() => Ok(builder),
+                    Err(error) => anyhow::bail!("cannot use the cache folder {}: {error}", dir.display()),
+                }
+            }
+            _ => Ok(builder),
+        }
+    }
+}
+
+/// Bars that appear once a run takes more than a second.
+fn progress_bars() -> impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static {
+    let started = Instant::now();
+    let shown: Mutex<Option<(Stage, ProgressBar)>> = Mutex::new(None);
+    move |progress| {
+        if started.elapsed() < Duration::from_secs(1) {
+            return ControlFlow::Continue(());
+        }
+        if let Ok(mut shown) = shown.lock() {
+            if shown.as_ref().is_none_or(|(stage, _)| *stage != progress.stage) {
+                let bar = ProgressBar::new(1000);
+                if let Ok(style) = ProgressStyle::with_template("{prefix:>8} {bar:32} {percent:>3} %  {msg}  {eta}") {
+                    bar.set_style(style);
+                }
+                bar.set_prefix(if progress.stage == Stage::Scan { "scanning" } else { "reading" });
+                *shown = Some((progress.stage, bar));
+            }
+            if let Some((_, bar)) = shown.as_ref() {
+                bar.set_message(format!("{} pages", progress.pages));
+                bar.set_position((progress.fraction * 1000.0) as u64);
+                if progress.fraction >= 1.0 {
+                    bar.finish_and_clear();
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Opens a document and says on standard error how long that took if it took long.
+pub(crate) fn open(path: &Path) -> Result<(Document, f64)> {
+    let started = Instant::now();
+    let document = Document::open(path)?;
+    Ok((document, started.elapsed().as_secs_f64()))
+}
+
+/// Prints an error as one line and turns it into the exit status.
+pub(crate) fn exit(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// The token account as one line.
+pub(crate) fn account(tokens: &TokenAccount) -> String {
+    format!(
+        "tokens    {} text ({}) as {} vision: {} global + {} local, ratio {:.2}",
+        tokens.text,
+        tokens.tokenizer,
+        tokens.vision_global + tokens.vision_local,
+        tokens.vision_global,
+        tokens.vision_local,
+        tokens.ratio
+    )
+}
+
+/// The stages' seconds as one line.
+pub(crate) fn seconds(open: f64, s: &StageSeconds) -> String {
+    format!(
+        "seconds   open {open:.2}, render {:.2}, scan {:.2} + {:.2} reading, select {:.2}, crops {:.2} + {:.2} reading, answer {:.2}, total {:.2}",
+        s.render,
+        s.scan,
+        s.scan_readout,
+        s.select,
+        s.crops,
+        s.crops_readout,
+        s.answer,
+        open + s.total
+    )
+}
+
+/// `seconds` for JSON, with the opening of the document.
+pub(crate) fn seconds_json(open: f64, s: &StageSeconds) -> serde_json::Value {
+    let mut value = serde_json::json!(s);
+    value["open"] = open.into();
+    value["total"] = (open + s.total).into();
+    value
+}
+
+/// Writes the pages to `dir` with boxes drawn around some places: `(page, box)`.
+pub(crate) fn write_boxed_pages(
+    dir: &Path,
+    pages: impl Iterator<Item = Result<Page, glyph_pipeline::render::RenderError>>,
+    boxes: &[(u32, BBox)],
+) -> Result<()> {
+    std::fs::create_dir_all(dir)?;
+    for page in pages {
+        let mut page = page?;
+        for (_, bbox) in boxes.iter().filter(|(number, _)| *number == page.number) {
+            draw_box(&mut page, *bbox);
+        }
+        page.write_png(dir.join(format!("page_{:04}.png", page.number)))?;
+    }
+    Ok(())
+}
+
+fn draw_box(page: &mut Page, bbox: BBox) {
+    let (width, height) = (page.width, page.height);
+    if width == 0 || height == 0 {
+        return;
+    }
+    let (x0, y0) = (bbox.x.saturating_sub(3), bbox.y.saturating_sub(1));
+    let (x1, y1) = ((bbox.x + bbox.width + 2).min(width - 1), (bbox.y + bbox.height).min(height - 1));
+    let mut ink = |x: u32, y: u32| {
+        if let Some(pixel) = page.pixels.get_mut(y as usize * width as usize + x as usize) {
+            *pixel = 0;
+        }
+    };
+    for x in x0..=x1 {
+        ink(x, y0);
+        ink(x, y1);
+    }
+    for y in y0..=y1 {
+        ink(x0, y);
+        ink(x1, y);
+    }
+}
