@@ -19,6 +19,8 @@ mod text;
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod robustness;
 
 pub use answer::{Answer, Evidence, answer};
 pub use extract::{Extraction, ExtractionKind, candidate_lines, extract};

@@ -175,11 +175,19 @@ fn candidates(question: &str, query: &Query, lines: &[ReadLine]) -> Vec<Candidat
         let near = |other: usize| is_near(&found, lines, index, other);
         let before = index.checked_sub(1).filter(|&i| near(i));
         let after = Some(index + 1).filter(|&i| i < found.len() && near(i) && found[i].1 == *block);
+        // "She was born in 1902" is about whom the sentence before names.
+        let refers =
+            if *block == before.map_or(usize::MAX, |i| found[i].1) && refers_back(&sentence.text) {
+                0.85
+            } else {
+                0.0
+            };
         let (mut inside, mut context) = (0.0, 0.0);
         for (term, &weight) in rarity.iter().enumerate() {
-            let here = matched[index][term];
+            let own = matched[index][term];
             let beside = |i: Option<usize>, share: f32| i.map_or(0.0, |i| matched[i][term] * share);
             let around = beside(before, 0.5).max(beside(after, 0.2));
+            let here = own.max(beside(before, refers));
             inside += weight * here;
             context += weight * here.max(around);
         }
@@ -233,6 +241,21 @@ fn best_weights(query: &Query, all: &[Hit], sentences: usize) -> Vec<Vec<f32>> {
         *own = own.max(hit.weight);
     }
     matched
+}
+
+/// Whether a sentence begins with a pronoun.
+fn refers_back(text: &str) -> bool {
+    let first = text
+        .split(|c: char| !c.is_alphanumeric())
+        .find(|word| !word.is_empty())
+        .unwrap_or_default();
+    let pronouns = [
+        "He", "She", "It", "They", "His", "Her", "Its", "Their", "This", "These",
+    ];
+    pronouns.contains(&first)
+        || ["他", "她", "它", "其", "该", "这"]
+            .iter()
+            .any(|own| first.starts_with(own))
 }
 
 /// Whether two sentences stand together in the document.

@@ -51,6 +51,22 @@ village letter window garden winter summer captain horse market soldier music si
 number special colour evening station doctor teacher engine shadow harbour forest island history \
 machine question answer paper picture language system method result reason pattern signal value";
 
+/// A made-up word; low numbers come up more often, as in a language.
+fn invented(random: &mut Random) -> String {
+    const SYLLABLES: &[&str] = &[
+        "ka", "ro", "mi", "ten", "sul", "bra", "vi", "lon", "det", "pas", "ne", "gor", "fi", "hal",
+        "wes", "cu", "tra", "el", "dom", "jin",
+    ];
+    let bound = 1 + random.below(8000);
+    let mut number = random.below(bound);
+    let mut word = String::new();
+    for _ in 0..3 {
+        word.push_str(SYLLABLES[number % SYLLABLES.len()]);
+        number /= SYLLABLES.len();
+    }
+    word
+}
+
 /// Prose of about `characters` characters, wrapped by words at 96 columns, 48
 /// rows to a page, with blank rows between paragraphs.
 pub(super) fn prose(
@@ -72,13 +88,17 @@ pub(super) fn prose(
                 paragraph.push(' ');
             }
             for index in 0..8 + random.below(14) {
-                let word = words[random.below(words.len())];
+                let word = if random.below(10) < 4 {
+                    invented(random)
+                } else {
+                    words[random.below(words.len())].to_owned()
+                };
                 if index == 0 {
                     paragraph.push_str(&word[..1].to_uppercase());
                     paragraph.push_str(&word[1..]);
                 } else {
                     paragraph.push(' ');
-                    paragraph.push_str(word);
+                    paragraph.push_str(&word);
                 }
             }
             paragraph.push_str(". ");

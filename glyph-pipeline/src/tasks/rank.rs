@@ -114,7 +114,8 @@ impl Scorer<'_> {
             let own = hit.line == centre;
             inside |= own;
             self.frequency[hit.term] += hit.weight * if own { 1.0 } else { NEIGHBOUR };
-            self.best[hit.term] = self.best[hit.term].max(hit.weight);
+            let held = hit.weight * if own { 1.0 } else { 0.6 };
+            self.best[hit.term] = self.best[hit.term].max(held);
         }
         let tokens = self.stream.starts[lines.end] - self.stream.starts[lines.start];
         let length = tokens as f32 / lines.len() as f32 / self.average;

@@ -23,8 +23,9 @@ pub(super) fn patterns(names: &[&str]) -> Vec<Field> {
         .iter()
         .map(|name| {
             let words: Vec<String> = name.split_whitespace().map(regex::escape).collect();
-            let before = if name.starts_with(is_han) { "" } else { r"\b" };
-            let after = if name.ends_with(char::is_alphanumeric) && !name.ends_with(is_han) {
+            let word = |c: char| c.is_alphanumeric() && !is_han(c);
+            let before = if name.starts_with(word) { r"\b" } else { "" };
+            let after = if name.ends_with(word) {
                 r"(?:\b|_)"
             } else {
                 ""

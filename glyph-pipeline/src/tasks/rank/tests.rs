@@ -61,17 +61,19 @@ fn finds_planted_numbers_in_noisy_prose() {
         let scores = rank(&question, &coarse);
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-        let holds = |i: usize| fine[i].text.contains(&number);
+        // Crops are read with their neighbours.
+        let near = |i: usize| i.saturating_sub(1)..(i + 2).min(fine.len());
+        let holds = |i: usize| fine[near(i)].iter().any(|l| l.text.contains(&number));
         let place = order.iter().position(|&i| holds(i)).unwrap_or_else(|| {
             // The number itself was wrapped over two lines: it cannot be.
             panic!("seed {seed}: {number} is on no line")
         });
-        top += usize::from(place < 3);
+        top += usize::from(place < 2);
         assert!(place < 12, "seed {seed}: place {place}");
         // Read the crops around the best lines finely and answer.
         let mut keep = vec![false; fine.len()];
         for &i in &order[..12] {
-            keep[i.saturating_sub(1)..(i + 2).min(fine.len())].fill(true);
+            keep[near(i)].fill(true);
         }
         let crops: Vec<ReadLine> = fine
             .iter()
@@ -92,7 +94,7 @@ fn finds_planted_numbers_in_noisy_prose() {
         );
         assert!(answer.evidence.iter().any(|e| e.text.contains(&number)));
     }
-    assert!(top >= 18, "within the first three only {top} times of 20");
+    assert!(top >= 18, "first or second only {top} times of 20");
 }
 
 #[test]
@@ -158,7 +160,7 @@ fn prefers_the_line_that_covers_the_question() {
     ]);
     let scores = rank("When was the harbour company founded?", &read);
     assert_eq!(best(&scores), 1, "{scores:?}");
-    assert!(scores[3].abs() < f32::EPSILON);
+    assert!(scores[3] < scores[1] / 4.0, "{scores:?}");
 }
 
 #[test]
@@ -190,7 +192,7 @@ fn ranks_chinese() {
     ]);
     let scores = rank("光学压缩公司成立于哪一年？", &read);
     assert_eq!(best(&scores), 1, "{scores:?}");
-    assert!(scores[2] > 0.0 && scores[2] < scores[1] / 2.0);
+    assert!(scores[2] > 0.0 && scores[2] < scores[1] / 2.0, "{scores:?}");
     // One wrong ideograph in the reading.
     let read = page(&["今天天气很好。", "", "光学压綜公司成立于一九九八年。"]);
     assert_eq!(best(&rank("光学压缩公司何时成立？", &read)), 1);

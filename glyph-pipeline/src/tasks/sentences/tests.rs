@@ -41,7 +41,10 @@ fn splits_chinese_with_closing_quotes() {
             "你呢？",
         ]
     );
-    assert_eq!(texts(&page(&["天气很", "好。"])), ["天气很好。"]);
+    assert_eq!(
+        texts(&page(&["今天的天气非常好我们去公园散步", "吧。"])),
+        ["今天的天气非常好我们去公园散步吧。"]
+    );
 }
 
 #[test]
