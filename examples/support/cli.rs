@@ -150,7 +150,8 @@ pub(crate) fn write_boxed_pages(
     std::fs::create_dir_all(dir)?;
     for page in pages {
         let mut page = page?;
-        for (_, bbox) in boxes.iter().filter(|(number, _)| *number == page.number) {
+        let number = page.number;
+        for (_, bbox) in boxes.iter().filter(|(n, _)| *n == number) {
             draw_box(&mut page, *bbox);
         }
         page.write_png(dir.join(format!("page_{:04}.png", page.number)))?;

@@ -75,23 +75,13 @@ pub fn plan_crops(scores: &[RegionScore], budget: &CropBudget) -> Vec<Crop> {
             // A gap of one row is a blank row between paragraphs: not worth a second crop.
             Some(crop) if crop.page == page && row <= crop.last_row + 2 => {
                 crop.last_row = row;
-                crop.bbox = union(crop.bbox, bbox);
+                crop.bbox = crop.bbox.union(bbox);
                 crop.score = crop.score.max(score);
             }
             _ => crops.push(Crop { page, first_row: row, last_row: row, bbox, score }),
         }
     }
     crops
-}
-
-fn union(a: BBox, b: BBox) -> BBox {
-    let (x, y) = (a.x.min(b.x), a.y.min(b.y));
-    BBox {
-        x,
-        y,
-        width: (a.x + a.width).max(b.x + b.width) - x,
-        height: (a.y + a.height).max(b.y + b.height) - y,
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod answer;
 mod extract;
 mod lines;
 mod rank;
+mod reread;
 mod sentences;
 mod summarize;
 mod terms;
@@ -24,8 +25,10 @@ mod robustness;
 
 pub use answer::{Answer, Evidence, answer};
 pub use extract::{Extraction, ExtractionKind, candidate_lines, extract};
-pub use lines::{BBox, ReadLine};
+pub use glyph_render::BBox;
+pub use lines::ReadLine;
 pub use rank::{rank, rank_keywords};
+pub(crate) use reread::reread;
 pub use sentences::{Sentence, sentences};
 pub use summarize::{SummarySentence, summarize};
 
@@ -39,4 +42,18 @@ pub enum TaskError {
         /// The question as it was given.
         question: String,
     },
+}
+
+/// Checks that a question holds a word, before anything costly is done.
+///
+/// # Errors
+/// [`TaskError::EmptyQuestion`] when it does not.
+pub fn check_question(question: &str) -> Result<(), TaskError> {
+    if question.chars().any(char::is_alphanumeric) {
+        Ok(())
+    } else {
+        Err(TaskError::EmptyQuestion {
+            question: question.to_owned(),
+        })
+    }
 }

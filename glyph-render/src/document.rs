@@ -102,10 +102,7 @@ impl Document {
     ///
     /// # Errors
     /// As [`Document::open`]; also when the libpdfium named in the options cannot be loaded.
-    pub fn open_with(
-        path: impl AsRef<Path>,
-        options: &OpenOptions,
-    ) -> Result<Self, DocumentError> {
+    pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, DocumentError> {
         let path = path.as_ref();
         let info = std::fs::metadata(path).map_err(|source| DocumentError::io(path, source))?;
         if info.is_dir() {

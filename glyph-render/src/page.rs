@@ -9,7 +9,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 /// A rectangle in pixels, its origin at the page's top left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BBox {
     /// Left edge.
     pub x: u32,
@@ -19,6 +19,21 @@ pub struct BBox {
     pub width: u32,
     /// Height.
     pub height: u32,
+}
+
+impl BBox {
+    /// The smallest rectangle that covers both.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        let x = self.x.min(other.x);
+        let y = self.y.min(other.y);
+        Self {
+            x,
+            y,
+            width: (self.x + self.width).max(other.x + other.width) - x,
+            height: (self.y + self.height).max(other.y + other.height) - y,
+        }
+    }
 }
 
 /// One drawn line and the text it came from.

@@ -1,35 +1,7 @@
 //! The lines that every task takes as its input.
 
+pub(crate) use glyph_render::BBox;
 use serde::{Deserialize, Serialize};
-
-/// A rectangle on a page, in pixels, with the origin at the top left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct BBox {
-    /// Left edge.
-    pub x: u32,
-    /// Top edge.
-    pub y: u32,
-    /// Width.
-    pub width: u32,
-    /// Height.
-    pub height: u32,
-}
-
-impl BBox {
-    /// The smallest rectangle that covers both.
-    pub(crate) fn union(self, other: Self) -> Self {
-        let x = self.x.min(other.x);
-        let y = self.y.min(other.y);
-        let right = (self.x + self.width).max(other.x + other.width);
-        let bottom = (self.y + self.height).max(other.y + other.height);
-        Self {
-            x,
-            y,
-            width: right - x,
-            height: bottom - y,
-        }
-    }
-}
 
 /// One line of text read back from a page image.
 ///

@@ -151,7 +151,10 @@ impl Package {
         result.map_err(|error| DocumentError::Damaged {
             path: self.path.clone(),
             format: "DOCX",
-            detail: format!("the part `{part}` is no valid XML ({})", flat(&error.to_string())),
+            detail: format!(
+                "the part `{part}` is no valid XML ({})",
+                flat(&error.to_string())
+            ),
             hint: "save it again in Word or LibreOffice",
             source: Some(error.into()),
         })

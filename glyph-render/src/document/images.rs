@@ -12,7 +12,9 @@ pub(crate) fn open_folder(path: &Path, options: &OpenOptions) -> Result<Document
     let limits = &options.limits;
     let mut files: Vec<(String, PathBuf)> = Vec::new();
     for entry in std::fs::read_dir(path).map_err(|source| DocumentError::io(path, source))? {
-        let file = entry.map_err(|source| DocumentError::io(path, source))?.path();
+        let file = entry
+            .map_err(|source| DocumentError::io(path, source))?
+            .path();
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         if !name.starts_with('.') && has_image_name(&file) && file.is_file() {
             files.push((name.into_owned(), file));
@@ -158,10 +160,20 @@ fn png_metadata(bytes: &[u8]) -> Vec<(String, String)> {
         found.push((chunk.keyword.clone(), chunk.text.clone()));
     }
     for chunk in &info.compressed_latin1_text {
-        found.extend(chunk.get_text().ok().map(|text| (chunk.keyword.clone(), text)));
+        found.extend(
+            chunk
+                .get_text()
+                .ok()
+                .map(|text| (chunk.keyword.clone(), text)),
+        );
     }
     for chunk in &info.utf8_text {
-        found.extend(chunk.get_text().ok().map(|text| (chunk.keyword.clone(), text)));
+        found.extend(
+            chunk
+                .get_text()
+                .ok()
+                .map(|text| (chunk.keyword.clone(), text)),
+        );
     }
     found.retain(|(key, _)| key.starts_with("glyph:"));
     found
@@ -207,9 +219,23 @@ mod tests {
 
     #[test]
     fn numbers_in_names_sort_by_value() {
-        let mut names = ["p10.png", "p2.png", "P1.png", "p002b.png", "p02.png", "a.png"];
+        let mut names = [
+            "p10.png",
+            "p2.png",
+            "P1.png",
+            "p002b.png",
+            "p02.png",
+            "a.png",
+        ];
         names.sort_by(|a, b| natural(a, b));
-        let sorted = ["a.png", "P1.png", "p02.png", "p2.png", "p002b.png", "p10.png"];
+        let sorted = [
+            "a.png",
+            "P1.png",
+            "p02.png",
+            "p2.png",
+            "p002b.png",
+            "p10.png",
+        ];
         assert_eq!(names, sorted);
     }
 }

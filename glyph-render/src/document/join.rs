@@ -39,7 +39,9 @@ pub(crate) fn push_set_line(paragraph: &mut String, line: &str) {
             paragraph.push_str(line);
         }
         // A compound such as "Long-\nContext" or "2020-\n2021" keeps its hyphen.
-        (Some(a), Some('-' | '\u{2010}'), Some(b)) if a.is_alphanumeric() && b.is_alphanumeric() => {
+        (Some(a), Some('-' | '\u{2010}'), Some(b))
+            if a.is_alphanumeric() && b.is_alphanumeric() =>
+        {
             paragraph.push_str(line);
         }
         _ => push_line(paragraph, line),

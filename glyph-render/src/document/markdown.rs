@@ -205,9 +205,9 @@ fn setext(body: &str) -> Option<u8> {
 }
 
 fn is_rule(body: &str) -> bool {
-    ['-', '*', '_'].into_iter().any(|mark| {
-        body.chars().all(|c| c == mark || c == ' ') && body.matches(mark).count() >= 3
-    })
+    ['-', '*', '_']
+        .into_iter()
+        .any(|mark| body.chars().all(|c| c == mark || c == ' ') && body.matches(mark).count() >= 3)
 }
 
 fn is_item(body: &str) -> bool {

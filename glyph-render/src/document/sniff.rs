@@ -182,7 +182,10 @@ fn foreign(head: &[u8]) -> Option<(&'static str, &'static str)> {
     }
     let pairs = head.chunks_exact(2).take(256);
     let total = pairs.len();
-    for (index, found) in [(0, "UTF-16BE text without a BOM"), (1, "UTF-16LE text without a BOM")] {
+    for (index, found) in [
+        (0, "UTF-16BE text without a BOM"),
+        (1, "UTF-16LE text without a BOM"),
+    ] {
         let zeros = pairs.clone().filter(|pair| pair[index] == 0).count();
         let others = pairs.clone().filter(|pair| pair[1 - index] == 0).count();
         if zeros * 10 > total * 8 && others == 0 {
@@ -221,5 +224,7 @@ fn ole(source: &Source) -> DocumentError {
 }
 
 pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
 }

@@ -18,7 +18,9 @@ pub(crate) fn open(mut source: Source, options: &OpenOptions) -> Result<String, 
     let path = source.path.clone();
     let wide = source.head.starts_with(b"\xff\xfe") || source.head.starts_with(b"\xfe\xff");
     // UTF-16 takes at most twice the bytes of UTF-8; 3 bytes are the mark.
-    let most = limit.saturating_mul(if wide { 2 } else { 1 }).saturating_add(3);
+    let most = limit
+        .saturating_mul(if wide { 2 } else { 1 })
+        .saturating_add(3);
     let Some(bytes) = source.read_up_to(most)? else {
         let found = source.size().max(most + 1);
         return Err(too_large(path, found));
@@ -62,7 +64,11 @@ pub(crate) fn open(mut source: Source, options: &OpenOptions) -> Result<String, 
 
 /// Text without its byte order mark, or the offset of the first wrong byte.
 fn utf8(mut bytes: Vec<u8>) -> Result<String, u64> {
-    let mark = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let mark = if bytes.starts_with(b"\xef\xbb\xbf") {
+        3
+    } else {
+        0
+    };
     bytes.drain(..mark);
     String::from_utf8(bytes).map_err(|error| (error.utf8_error().valid_up_to() + mark) as u64)
 }

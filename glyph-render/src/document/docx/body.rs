@@ -2,7 +2,7 @@
 
 use super::numbering::Numbering;
 use super::styles::Styles;
-use super::xml::{self, attribute, is_on, reference};
+use super::xml::{self, attribute, reference};
 use crate::document::{Block, BlockKind};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -172,7 +172,7 @@ impl<'a> Body<'a> {
                     *taken = true;
                 }
             }
-            "p" if element.name().as_ref() != "a:p" => self.paragraphs.push(Paragraph::default()),
+            "p" => self.paragraphs.push(Paragraph::default()),
             "pPr" | "rPr" | "tblPr" | "trPr" | "tcPr" | "sdtPr" => self.properties = 1,
             "t" => self.in_text = true,
             "tab" | "ptab" => self.push("\t"),
@@ -248,8 +248,6 @@ impl<'a> Body<'a> {
             "outlineLvl" => paragraph.outline = number(),
             "numId" => paragraph.list = value,
             "ilvl" => paragraph.level = number().unwrap_or(0),
-            // Hidden text is text all the same; only what Word marks as deleted goes.
-            "del" if is_on(element) => {}
             _ => {}
         }
     }
@@ -306,7 +304,7 @@ impl<'a> Body<'a> {
         };
         let text = match &list {
             Some((list, level)) => {
-                let marker = self.numbering.next(list, *level);
+                let marker = self.numbering.next_marker(list, *level);
                 // A heading keeps its number, but neither a bullet nor an indentation.
                 match heading {
                     Some(_) if marker.contains('•') => text.to_owned(),

@@ -79,11 +79,15 @@ impl Numbering {
     }
 
     /// The marker of the next paragraph of a list, indented by its level.
-    pub(super) fn next(&mut self, list: &str, level: u8) -> String {
+    pub(super) fn next_marker(&mut self, list: &str, level: u8) -> String {
         let level = level.min(8);
         let indent = usize::from(level) * 2;
         let marker = self.marker(list, level).unwrap_or_else(|| "•".into());
-        format!("{:indent$}{marker}{}", "", if marker.is_empty() { "" } else { " " })
+        format!(
+            "{:indent$}{marker}{}",
+            "",
+            if marker.is_empty() { "" } else { " " }
+        )
     }
 
     fn marker(&mut self, list: &str, level: u8) -> Option<String> {
@@ -93,7 +97,9 @@ impl Numbering {
             return None;
         }
         let count = self.counts.entry((id.clone(), level));
-        let count = count.and_modify(|n| *n = n.saturating_add(1)).or_insert(shape.start);
+        let count = count
+            .and_modify(|n| *n = n.saturating_add(1))
+            .or_insert(shape.start);
         if *count == u32::MAX {
             return None;
         }
@@ -123,8 +129,12 @@ fn number(n: u32, format: &str) -> String {
         "lowerRoman" => roman(n).to_lowercase(),
         "upperRoman" => roman(n),
         "decimalZero" => format!("{n:02}"),
-        "chineseCounting" | "chineseCountingThousand" | "ideographTraditional"
-        | "taiwaneseCounting" | "taiwaneseCountingThousand" | "japaneseCounting" => chinese(n),
+        "chineseCounting"
+        | "chineseCountingThousand"
+        | "ideographTraditional"
+        | "taiwaneseCounting"
+        | "taiwaneseCountingThousand"
+        | "japaneseCounting" => chinese(n),
         _ => n.to_string(),
     }
 }

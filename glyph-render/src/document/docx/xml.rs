@@ -10,16 +10,10 @@ pub(super) fn attribute(element: &BytesStart<'_>, name: &str) -> Option<String> 
     let mut attributes = element.attributes();
     let mut attributes = attributes.with_checks(false).flatten();
     let found = attributes.find(|a| a.key.local_name().as_ref() == name)?;
-    let value = found.normalized_value(quick_xml::XmlVersion::Implicit1_0).ok()?;
+    let value = found
+        .normalized_value(quick_xml::XmlVersion::Implicit1_0)
+        .ok()?;
     Some(value.into_owned())
-}
-
-/// Whether a switch such as `<w:b/>` or `<w:b w:val="0"/>` is on.
-pub(super) fn is_on(element: &BytesStart<'_>) -> bool {
-    !matches!(
-        attribute(element, "val").as_deref(),
-        Some("0" | "false" | "off")
-    )
 }
 
 /// The text of `&amp;`, `&#8211;` and the like; nothing for an unknown entity.
