@@ -1,5 +1,11 @@
 //! Asks a document a question: `cargo run --release --example ask -- PATH "QUESTION"`.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program prints"
+)]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -30,17 +36,25 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(&Args::parse()))
+    cli::exit(run(&cli::args::<Args>()))
 }
 
 fn run(args: &Args) -> Result<()> {
     glyph_pipeline::tasks::check_question(&args.question)?;
     let (document, open) = cli::open(&args.path)?;
-    let reply = args.pipeline.builder()?.build()?.ask(&document, &args.question)?;
+    let reply = args
+        .pipeline
+        .builder()?
+        .build()?
+        .ask(&document, &args.question)?;
     let answer = &reply.output;
     if let Some(dir) = &args.pages {
         let boxes: Vec<_> = answer.evidence.iter().map(|e| (e.page, e.bbox)).collect();
-        cli::write_boxed_pages(dir, Typesetter::new(RenderConfig::builtin())?.pages(&document), &boxes)?;
+        cli::write_boxed_pages(
+            dir,
+            Typesetter::new(RenderConfig::builtin())?.pages(&document),
+            &boxes,
+        )?;
     }
     if args.json {
         let object = json!({
@@ -55,7 +69,13 @@ fn run(args: &Args) -> Result<()> {
     }
     println!("{}\n", answer.text);
     for e in &answer.evidence {
-        println!("evidence  page {}, line {}, {:.1} %: {}", e.page, e.line, 100.0 * e.confidence, e.text.trim());
+        println!(
+            "evidence  page {}, line {}, {:.1} %: {}",
+            e.page,
+            e.line,
+            100.0 * e.confidence,
+            e.text.trim()
+        );
     }
     println!("{}", cli::account(&reply.tokens));
     println!("{}", cli::seconds(open, &reply.seconds));

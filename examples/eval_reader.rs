@@ -3,6 +3,12 @@
 //! Renders each text, reads its pages at both ratios, and compares every character with what was
 //! drawn. Prints a table: characters right, mean confidence, text tokens per vision token.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program prints"
+)]
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,43 +39,66 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(&Args::parse()))
+    cli::exit(run(&cli::args::<Args>()))
 }
 
 fn run(args: &Args) -> Result<()> {
     let pipeline = args.pipeline.builder()?.build()?;
     let typesetter = Typesetter::new(RenderConfig::builtin())?;
-    println!("| text | detail | characters | right | known characters right | mean confidence | ratio |");
+    println!(
+        "| text | detail | characters | right | known characters right | mean confidence | ratio |"
+    );
     println!("|---|---|---|---|---|---|---|");
     for path in &args.texts {
         let (document, _) = cli::open(path)?;
         let text = document.text();
-        let end = text.char_indices().map(|(i, _)| i).take_while(|&i| i <= args.bytes).last().unwrap_or(0);
+        let end = text
+            .char_indices()
+            .map(|(i, _)| i)
+            .take_while(|&i| i <= args.bytes)
+            .last()
+            .unwrap_or(0);
         let document = Document::from_text(&text[..end]);
-        let Some(Block::Text { text, .. }) = document.blocks.first() else { continue };
+        let Some(Block::Text { text, .. }) = document.blocks.first() else {
+            continue;
+        };
         let mut drawn: HashMap<(u32, u32), String> = HashMap::new();
         for page in typesetter.pages(&document) {
             let page = page?;
             let Some(layout) = page.layout else { continue };
             for line in &page.lines {
                 let row = (line.bbox.y - layout.y0) / layout.line_height + 1;
-                let visible: String = text[line.source.clone()].chars().filter(|&c| half_cells(c) > 0).collect();
-                drawn.insert((page.number, row), visible.split_whitespace().collect::<Vec<_>>().join(" "));
+                let visible: String = text[line.source.clone()]
+                    .chars()
+                    .filter(|&c| half_cells(c) > 0)
+                    .collect();
+                drawn.insert(
+                    (page.number, row),
+                    visible.split_whitespace().collect::<Vec<_>>().join(" "),
+                );
             }
         }
         for detail in [Detail::Local, Detail::Global] {
             let reply = pipeline.read(&document, detail)?;
-            let read: HashMap<(u32, u32), &str> =
-                reply.output.iter().map(|l| ((l.page, l.line), l.text.as_str())).collect();
+            let read: HashMap<(u32, u32), &str> = reply
+                .output
+                .iter()
+                .map(|l| ((l.page, l.line), l.text.as_str()))
+                .collect();
             let (mut all, mut right, mut known, mut known_right) = (0usize, 0usize, 0usize, 0usize);
             let mut mistakes: HashMap<String, usize> = HashMap::new();
             for (place, drawn) in &drawn {
-                let read = read.get(place).map_or(String::new(), |t| t.split_whitespace().collect::<Vec<_>>().join(" "));
+                let read = read.get(place).map_or(String::new(), |t| {
+                    t.split_whitespace().collect::<Vec<_>>().join(" ")
+                });
                 let wrong = distance(drawn, &read);
                 let n = drawn.chars().count();
                 all += n;
                 right += n - wrong.min(n);
-                if drawn.chars().all(|c| c == ' ' || glyph_pipeline::decode::Charset::builtin().contains(c)) {
+                if drawn
+                    .chars()
+                    .all(|c| c == ' ' || glyph_pipeline::decode::Charset::builtin().contains(c))
+                {
                     known += n;
                     known_right += n - wrong.min(n);
                 }
@@ -80,12 +109,20 @@ fn run(args: &Args) -> Result<()> {
                 }
             }
             let share = |a: usize, b: usize| 100.0 * a as f64 / b.max(1) as f64;
-            let confidence: f64 =
-                reply.output.iter().map(|l| f64::from(l.confidence)).sum::<f64>() / reply.output.len().max(1) as f64;
+            let confidence: f64 = reply
+                .output
+                .iter()
+                .map(|l| f64::from(l.confidence))
+                .sum::<f64>()
+                / reply.output.len().max(1) as f64;
             println!(
                 "| {} | {} | {all} | {:.3} % | {:.3} % | {:.2} % | {:.2} |",
                 path.display(),
-                if detail == Detail::Local { "fine" } else { "coarse" },
+                if detail == Detail::Local {
+                    "fine"
+                } else {
+                    "coarse"
+                },
                 share(right, all),
                 share(known_right, known),
                 100.0 * confidence,
@@ -112,7 +149,9 @@ fn distance(a: &str, b: &str) -> usize {
         let mut diagonal = row[0];
         row[0] = i + 1;
         for (j, y) in b.iter().enumerate() {
-            let next = (diagonal + usize::from(x != y)).min(row[j] + 1).min(row[j + 1] + 1);
+            let next = (diagonal + usize::from(x != y))
+                .min(row[j] + 1)
+                .min(row[j + 1] + 1);
             diagonal = row[j + 1];
             row[j + 1] = next;
         }

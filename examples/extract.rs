@@ -1,5 +1,11 @@
 //! Extracts key information: `cargo run --release --example extract -- PATH --field "Invoice number"`.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program prints"
+)]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -29,13 +35,19 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(&Args::parse()))
+    cli::exit(run(&cli::args::<Args>()))
 }
 
 fn run(args: &Args) -> Result<()> {
     let (document, open) = cli::open(&args.path)?;
-    let reply = args.pipeline.builder()?.build()?.extract(&document, &args.fields)?;
-    let kind = |e: &glyph_pipeline::tasks::Extraction| json!(e)["kind"].to_string().replace(['"', '{', '}'], "");
+    let reply = args
+        .pipeline
+        .builder()?
+        .build()?
+        .extract(&document, &args.fields)?;
+    let kind = |e: &glyph_pipeline::tasks::Extraction| {
+        json!(e)["kind"].to_string().replace(['"', '{', '}'], "")
+    };
     if args.json {
         let object = json!({
             "items": reply.output,
@@ -46,12 +58,30 @@ fn run(args: &Args) -> Result<()> {
         return Ok(());
     }
     if reply.output.is_empty() {
-        println!("Nothing found: no date, amount, address or identifier by its form, and no field by its name.");
+        println!(
+            "Nothing found: no date, amount, address or identifier by its form, and no field by its name."
+        );
     }
-    let width = reply.output.iter().map(|e| kind(e).chars().count()).max().unwrap_or(0);
+    let width = reply
+        .output
+        .iter()
+        .map(|e| kind(e).chars().count())
+        .max()
+        .unwrap_or(0);
     for e in &reply.output {
-        let normalized = e.normalized.as_ref().filter(|n| **n != e.value).map_or(String::new(), |n| format!("  = {n}"));
-        println!("{:width$}  page {:>3}, line {:>2}  {:>5.1} %  {}{normalized}", kind(e), e.page, e.line, 100.0 * e.confidence, e.value);
+        let normalized = e
+            .normalized
+            .as_ref()
+            .filter(|n| **n != e.value)
+            .map_or(String::new(), |n| format!("  = {n}"));
+        println!(
+            "{:width$}  page {:>3}, line {:>2}  {:>5.1} %  {}{normalized}",
+            kind(e),
+            e.page,
+            e.line,
+            100.0 * e.confidence,
+            e.value
+        );
     }
     println!("\n{}", cli::account(&reply.tokens));
     println!("{}", cli::seconds(open, &reply.seconds));

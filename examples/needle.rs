@@ -1,5 +1,11 @@
 //! Plants a sentence in 400,000 characters of prose and asks for it: `cargo run --release --example needle`.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program prints"
+)]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -32,12 +38,28 @@ struct Args {
 }
 
 const WORDS: &[&str] = &[
-    "the", "of", "and", "to", "in", "that", "was", "his", "with", "for", "had", "not", "from", "they", "which", "river", "harbour",
-    "letter", "winter", "engine", "garden", "number", "special", "magic", "captain", "market", "window", "silver", "station",
-    "question", "answer", "doctor", "evening", "village", "machine", "history", "paper", "between", "through", "against", "under",
+    "the", "of", "and", "to", "in", "that", "was", "his", "with", "for", "had", "not", "from",
+    "they", "which", "river", "harbour", "letter", "winter", "engine", "garden", "number",
+    "special", "magic", "captain", "market", "window", "silver", "station", "question", "answer",
+    "doctor", "evening", "village", "machine", "history", "paper", "between", "through", "against",
+    "under",
 ];
-const FIRST: &[&str] = &["quiet", "purple", "frozen", "hollow", "golden", "wandering", "silent", "crooked", "gentle", "bitter"];
-const SECOND: &[&str] = &["otter", "lantern", "mountain", "violin", "compass", "orchard", "falcon", "teapot", "glacier", "anvil"];
+const FIRST: &[&str] = &[
+    "quiet",
+    "purple",
+    "frozen",
+    "hollow",
+    "golden",
+    "wandering",
+    "silent",
+    "crooked",
+    "gentle",
+    "bitter",
+];
+const SECOND: &[&str] = &[
+    "otter", "lantern", "mountain", "violin", "compass", "orchard", "falcon", "teapot", "glacier",
+    "anvil",
+];
 
 /// Numbers from a seed (splitmix64).
 struct Numbers(u64);
@@ -74,7 +96,7 @@ fn prose(numbers: &mut Numbers, chars: usize) -> String {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(&Args::parse()))
+    cli::exit(run(&cli::args::<Args>()))
 }
 
 fn run(args: &Args) -> Result<()> {
@@ -97,13 +119,25 @@ fn run(args: &Args) -> Result<()> {
         let number = 1_000_000 + numbers.below(9_000_000);
         // At the end of a random sentence.
         let from = numbers.below(text.len() - 2000);
-        let from = (from..text.len()).find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+        let from = (from..text.len())
+            .find(|&i| text.is_char_boundary(i))
+            .unwrap_or(0);
         let at = text[from..].find(". ").map_or(text.len(), |i| from + i + 2);
-        text.insert_str(at, &format!("The special magic number for {name} is {number}. "));
-        let reply = pipeline.ask(&Document::from_text(&text), &format!("What is the special magic number for {name}?"))?;
+        text.insert_str(
+            at,
+            &format!("The special magic number for {name} is {number}. "),
+        );
+        let reply = pipeline.ask(
+            &Document::from_text(&text),
+            &format!("What is the special magic number for {name}?"),
+        )?;
         let hit = reply.output.text.contains(&number.to_string());
         found += u64::from(hit);
-        let rows: u32 = reply.crops.iter().map(|c| c.last_row - c.first_row + 1).sum();
+        let rows: u32 = reply
+            .crops
+            .iter()
+            .map(|c| c.last_row - c.first_row + 1)
+            .sum();
         let share = f64::from(rows) * 96.0 / text.len() as f64;
         largest = largest.max(share);
         println!(
@@ -113,11 +147,25 @@ fn run(args: &Args) -> Result<()> {
             100.0 * share,
             reply.tokens.ratio,
             reply.seconds.total,
-            if hit { String::new() } else { format!(": {number} for {name}; said: {}", reply.output.text) }
+            if hit {
+                String::new()
+            } else {
+                format!(": {number} for {name}; said: {}", reply.output.text)
+            }
         );
     }
-    println!("{found} of {} found; at most {:.1} % of the text encoded finely", args.rounds, 100.0 * largest);
-    ensure!(found * 20 >= args.rounds * 19, "fewer than 19 of 20 were found");
-    ensure!(largest < 0.1, "a tenth of the text or more was encoded finely");
+    println!(
+        "{found} of {} found; at most {:.1} % of the text encoded finely",
+        args.rounds,
+        100.0 * largest
+    );
+    ensure!(
+        found * 20 >= args.rounds * 19,
+        "fewer than 19 of 20 were found"
+    );
+    ensure!(
+        largest < 0.1,
+        "a tenth of the text or more was encoded finely"
+    );
     Ok(())
 }

@@ -1,5 +1,11 @@
 //! Prints a document's text as the model reads it: `cargo run --release --example read -- PATH`.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program prints"
+)]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -29,13 +35,21 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(&Args::parse()))
+    cli::exit(run(&cli::args::<Args>()))
 }
 
 fn run(args: &Args) -> Result<()> {
-    anyhow::ensure!(args.ratio > 0.0, "--ratio must be above 0, found {}", args.ratio);
+    anyhow::ensure!(
+        args.ratio > 0.0,
+        "--ratio must be above 0, found {}",
+        args.ratio
+    );
     // The geometric mean of the two ratios parts them.
-    let detail = if args.ratio < 3.8 { Detail::Local } else { Detail::Global };
+    let detail = if args.ratio < 3.8 {
+        Detail::Local
+    } else {
+        Detail::Global
+    };
     let (document, open) = cli::open(&args.path)?;
     let reply = args.pipeline.builder()?.build()?.read(&document, detail)?;
     if args.json {
@@ -56,8 +70,12 @@ fn run(args: &Args) -> Result<()> {
         println!("{}", line.text);
     }
     let letters: usize = reply.output.iter().map(|l| l.text.len()).sum();
-    let confidence: f64 =
-        reply.output.iter().map(|l| f64::from(l.confidence) * l.text.len() as f64).sum::<f64>() / letters.max(1) as f64;
+    let confidence: f64 = reply
+        .output
+        .iter()
+        .map(|l| f64::from(l.confidence) * l.text.len() as f64)
+        .sum::<f64>()
+        / letters.max(1) as f64;
     eprintln!("\n{}", cli::account(&reply.tokens));
     eprintln!("{}", cli::seconds(open, &reply.seconds));
     if confidence < 0.6 {

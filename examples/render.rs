@@ -1,5 +1,11 @@
 //! Renders a document to page images: `cargo run --release --example render -- PATH --out DIR`.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program prints"
+)]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -25,7 +31,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(&Args::parse()))
+    cli::exit(run(&cli::args::<Args>()))
 }
 
 fn run(args: &Args) -> Result<()> {
@@ -35,7 +41,8 @@ fn run(args: &Args) -> Result<()> {
     };
     let typesetter = Typesetter::new(config)?;
     let (document, _) = cli::open(&args.path)?;
-    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
+    std::fs::create_dir_all(&args.out)
+        .with_context(|| format!("cannot make {}", args.out.display()))?;
     let mut pages = 0;
     for page in typesetter.pages(&document) {
         let page = page?;

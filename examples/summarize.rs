@@ -1,5 +1,11 @@
 //! Summarises a document: `cargo run --release --example summarize -- PATH --sentences 5`.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program prints"
+)]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -29,13 +35,17 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(&Args::parse()))
+    cli::exit(run(&cli::args::<Args>()))
 }
 
 fn run(args: &Args) -> Result<()> {
     anyhow::ensure!(args.sentences > 0, "--sentences must be at least 1");
     let (document, open) = cli::open(&args.path)?;
-    let reply = args.pipeline.builder()?.build()?.summarize(&document, args.sentences)?;
+    let reply = args
+        .pipeline
+        .builder()?
+        .build()?
+        .summarize(&document, args.sentences)?;
     if args.json {
         let object = json!({
             "summary": reply.output,
@@ -46,10 +56,18 @@ fn run(args: &Args) -> Result<()> {
         return Ok(());
     }
     if reply.output.is_empty() {
-        println!("No full sentence was found: the summary picks sentences, and cannot make one of tables, lists or code.");
+        println!(
+            "No full sentence was found: the summary picks sentences, and cannot make one of tables, lists or code."
+        );
     }
     for s in &reply.output {
-        println!("[page {}, line {}, {:.1} %] {}", s.page, s.line, 100.0 * s.confidence, s.text);
+        println!(
+            "[page {}, line {}, {:.1} %] {}",
+            s.page,
+            s.line,
+            100.0 * s.confidence,
+            s.text
+        );
     }
     println!("\n{}", cli::account(&reply.tokens));
     println!("{}", cli::seconds(open, &reply.seconds));

@@ -2,6 +2,12 @@
 //!
 //! `cargo run --release --example swap_encoder`
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program prints"
+)]
+
 use std::ops::ControlFlow;
 
 use anyhow::Result;
@@ -38,7 +44,10 @@ impl VisionEncoder for DarkModeEncoder {
         if ink / (input.page.pixels.len() as u64).max(1) > 127 {
             return self.0.encode(input);
         }
-        self.0.encode(EncoderInput { page: &invert(input.page.clone()), ..input })
+        self.0.encode(EncoderInput {
+            page: &invert(input.page.clone()),
+            ..input
+        })
     }
 
     fn token_grid(&self, height: u32, width: u32, detail: Detail) -> TokenGrid {
@@ -62,9 +71,13 @@ fn main() -> Result<()> {
         .encoder(DarkModeEncoder(BuiltinEncoder::new(&device)?))
         .progress(|_| ControlFlow::Continue(()))
         .build()?;
-    let text = "The bridge opens at nine. The bridge keeper is called Mara Holt. It closes at dusk.";
+    let text =
+        "The bridge opens at nine. The bridge keeper is called Mara Holt. It closes at dusk.";
     let reply = pipeline.ask_text(text, "Who is the bridge keeper?")?;
     println!("{}", reply.output.text);
-    anyhow::ensure!(reply.output.text.contains("Mara Holt"), "the dark page was not read");
+    anyhow::ensure!(
+        reply.output.text.contains("Mara Holt"),
+        "the dark page was not read"
+    );
     Ok(())
 }

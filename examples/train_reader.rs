@@ -4,6 +4,12 @@
 //! `loss.png`; at the end, or with `--export`, writes `encoder.safetensors` and
 //! `readout.safetensors`, the files that the crates embed.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program prints"
+)]
+
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -55,19 +61,29 @@ fn main() -> Result<()> {
         seed: args.seed,
         ..TrainingConfig::default()
     };
-    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
+    std::fs::create_dir_all(&args.out)
+        .with_context(|| format!("cannot make {}", args.out.display()))?;
     let mut trainer = ReaderTrainer::new(config, corpus, &device)?;
     if trainer.resume(&args.out)? {
-        eprintln!("going on from step {} in {}", trainer.steps_done(), args.out.display());
+        eprintln!(
+            "going on from step {} in {}",
+            trainer.steps_done(),
+            args.out.display()
+        );
     }
     let bar = ProgressBar::new(args.steps as u64).with_position(trainer.steps_done() as u64);
-    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {eta}")?);
+    bar.set_style(ProgressStyle::with_template(
+        "{bar:30} {pos}/{len} {msg} {eta}",
+    )?);
     let started = Instant::now();
     let first = trainer.steps_done();
     while trainer.steps_done() < args.steps {
         let report = trainer.step()?;
         bar.set_position(report.step as u64);
-        bar.set_message(format!("fine {:.4} coarse {:.4}", report.loss[0], report.loss[1]));
+        bar.set_message(format!(
+            "fine {:.4} coarse {:.4}",
+            report.loss[0], report.loss[1]
+        ));
         if report.step % 50 == 0 && bar.is_hidden() {
             eprintln!(
                 "step {} fine {:.4} coarse {:.4} {:.2} steps/s",
@@ -84,6 +100,10 @@ fn main() -> Result<()> {
         }
     }
     bar.finish();
-    println!("{} steps; weights in {}", trainer.steps_done(), args.out.display());
+    println!(
+        "{} steps; weights in {}",
+        trainer.steps_done(),
+        args.out.display()
+    );
     Ok(())
 }

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::Args;
 use glyph_pipeline::render::{BBox, Document, Page};
-use glyph_pipeline::{DeviceSpec, Pipeline, PipelineBuilder, Progress, Stage, StageSeconds, TokenAccount};
+use glyph_pipeline::{
+    DeviceSpec, Pipeline, PipelineBuilder, Progress, Stage, StageSeconds, TokenAccount,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Size of the feature cache.
@@ -39,18 +41,25 @@ impl PipelineArgs {
         if let Some(note) = device.note {
             eprintln!("{note}");
         }
-        let mut builder = Pipeline::builder().device(&device.device).progress(progress_bars());
+        let mut builder = Pipeline::builder()
+            .device(&device.device)
+            .progress(progress_bars());
         if let Some(tokens) = self.max_vision_tokens {
             builder = builder.max_vision_tokens(tokens);
         }
-        let dir = self.cache_dir.clone().or_else(|| Some(dirs::cache_dir()?.join("glyph").join("features")));
+        let dir = self
+            .cache_dir
+            .clone()
+            .or_else(|| Some(dirs::cache_dir()?.join("glyph").join("features")));
         match dir {
             Some(dir) if !self.no_cache => {
                 // A cache that can't be had costs time, not the answer.
                 match std::fs::create_dir_all(&dir) {
                     Ok(()) => Ok(builder.cache(dir, CACHE_BYTES)),
                     Err(_) if self.cache_dir.is_none() => Ok(builder),
-                    Err(error) => anyhow::bail!("cannot use the cache folder {}: {error}", dir.display()),
+                    Err(error) => {
+                        anyhow::bail!("cannot use the cache folder {}: {error}", dir.display())
+                    }
                 }
             }
             _ => Ok(builder),
@@ -67,12 +76,21 @@ fn progress_bars() -> impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'stat
             return ControlFlow::Continue(());
         }
         if let Ok(mut shown) = shown.lock() {
-            if shown.as_ref().is_none_or(|(stage, _)| *stage != progress.stage) {
+            if shown
+                .as_ref()
+                .is_none_or(|(stage, _)| *stage != progress.stage)
+            {
                 let bar = ProgressBar::new(1000);
-                if let Ok(style) = ProgressStyle::with_template("{prefix:>8} {bar:32} {percent:>3} %  {msg}  {eta}") {
+                if let Ok(style) = ProgressStyle::with_template(
+                    "{prefix:>8} {bar:32} {percent:>3} %  {msg}  {eta}",
+                ) {
                     bar.set_style(style);
                 }
-                bar.set_prefix(if progress.stage == Stage::Scan { "scanning" } else { "reading" });
+                bar.set_prefix(if progress.stage == Stage::Scan {
+                    "scanning"
+                } else {
+                    "reading"
+                });
                 *shown = Some((progress.stage, bar));
             }
             if let Some((_, bar)) = shown.as_ref() {
@@ -92,6 +110,12 @@ pub(crate) fn open(path: &Path) -> Result<(Document, f64)> {
     let started = Instant::now();
     let document = Document::open(path)?;
     Ok((document, started.elapsed().as_secs_f64()))
+}
+
+/// Reads the arguments. A closed pipe (`… | head`) ends the program silently from here on.
+pub(crate) fn args<A: clap::Parser>() -> A {
+    sigpipe::reset();
+    A::parse()
 }
 
 /// Prints an error as one line and turns it into the exit status.
@@ -165,9 +189,15 @@ fn draw_box(page: &mut Page, bbox: BBox) {
         return;
     }
     let (x0, y0) = (bbox.x.saturating_sub(3), bbox.y.saturating_sub(1));
-    let (x1, y1) = ((bbox.x + bbox.width + 2).min(width - 1), (bbox.y + bbox.height).min(height - 1));
+    let (x1, y1) = (
+        (bbox.x + bbox.width + 2).min(width - 1),
+        (bbox.y + bbox.height).min(height - 1),
+    );
     let mut ink = |x: u32, y: u32| {
-        if let Some(pixel) = page.pixels.get_mut(y as usize * width as usize + x as usize) {
+        if let Some(pixel) = page
+            .pixels
+            .get_mut(y as usize * width as usize + x as usize)
+        {
             *pixel = 0;
         }
     };

@@ -7,9 +7,13 @@ use glyph_align::StepReport;
 use plotters::prelude::*;
 
 /// Draws the losses of both ratios against the step, smoothed, on a logarithmic axis.
-pub fn loss_curve(path: &Path, history: &[StepReport]) -> Result<()> {
+pub(crate) fn loss_curve(path: &Path, history: &[StepReport]) -> Result<()> {
     let fail = |e: &dyn std::fmt::Display| anyhow!("cannot draw {}: {e}", path.display());
-    let _ = plotters::style::register_font("sans-serif", FontStyle::Normal, include_bytes!("../../glyph-render/assets/fonts/dejavu-sans.ttf"));
+    let _ = plotters::style::register_font(
+        "sans-serif",
+        FontStyle::Normal,
+        include_bytes!("../../glyph-render/assets/fonts/dejavu-sans.ttf"),
+    );
     let smooth = |i: usize| {
         let mut mean = history.first().map_or(0.0, |r| r.loss[i]);
         let mut points = Vec::with_capacity(history.len());
@@ -19,8 +23,15 @@ pub fn loss_curve(path: &Path, history: &[StepReport]) -> Result<()> {
         }
         points
     };
-    let series = [("fine: 4 patches a token", smooth(0), BLUE), ("coarse: 16 patches a token", smooth(1), RED)];
-    let lowest = series.iter().flat_map(|s| s.1.iter()).map(|p| p.1).fold(1.0f32, f32::min);
+    let series = [
+        ("fine: 4 patches a token", smooth(0), BLUE),
+        ("coarse: 16 patches a token", smooth(1), RED),
+    ];
+    let lowest = series
+        .iter()
+        .flat_map(|s| s.1.iter())
+        .map(|p| p.1)
+        .fold(1.0f32, f32::min);
     let steps = history.last().map_or(1.0, |r| r.step as f32);
     let root = BitMapBackend::new(path, (900, 520)).into_drawing_area();
     root.fill(&WHITE).map_err(|e| fail(&e))?;

@@ -29,7 +29,11 @@ impl SemanticAlignmentLoss {
     ///
     /// # Errors
     /// If the shapes differ.
-    pub fn forward(&self, text_emb: Tensor<2>, image_emb: Tensor<2>) -> Result<Tensor<1>, AlignError> {
+    pub fn forward(
+        &self,
+        text_emb: Tensor<2>,
+        image_emb: Tensor<2>,
+    ) -> Result<Tensor<1>, AlignError> {
         if text_emb.dims() != image_emb.dims() {
             return Err(AlignError::Shape {
                 what: "image_emb",
@@ -37,7 +41,13 @@ impl SemanticAlignmentLoss {
                 found: image_emb.dims().to_vec(),
             });
         }
-        let norm = |x: &Tensor<2>| x.clone().powf_scalar(2.0).sum_dim(1).sqrt().clamp_min(self.eps);
+        let norm = |x: &Tensor<2>| {
+            x.clone()
+                .powf_scalar(2.0)
+                .sum_dim(1)
+                .sqrt()
+                .clamp_min(self.eps)
+        };
         let norms = norm(&text_emb) * norm(&image_emb);
         let cosine = (text_emb * image_emb).sum_dim(1) / norms;
         Ok(cosine.mean().neg().add_scalar(1.0))
@@ -87,10 +97,16 @@ impl ReadingLoss {
     /// - `features`: `[cells, cell_size]`
     /// - output: `[1]`
     pub fn forward(&self, readout: &ReadoutModel, features: Tensor<2>) -> Tensor<1> {
-        let nll = |logits: Tensor<2>, target: Tensor<2, Int>| log_softmax(logits, 1).gather(1, target).sum().neg();
+        let nll = |logits: Tensor<2>, target: Tensor<2, Int>| {
+            log_softmax(logits, 1).gather(1, target).sum().neg()
+        };
         let mut loss = nll(readout.head(features.clone()), self.head.clone());
         if let Some((rows, targets)) = &self.tail_rows {
-            loss = loss + nll(readout.tail(features.select(0, rows.clone())), targets.clone());
+            loss = loss
+                + nll(
+                    readout.tail(features.select(0, rows.clone())),
+                    targets.clone(),
+                );
         }
         loss.div_scalar(self.n as f64)
     }
@@ -105,20 +121,32 @@ mod tests {
         let device = Device::default();
         let text = Tensor::<2>::from_floats([[1.0, 0.0], [0.0, 2.0], [1.0, 1.0]], &device);
         let image = Tensor::<2>::from_floats([[3.0, 0.0], [0.0, -1.0], [1.0, 0.0]], &device);
-        let loss = SemanticAlignmentLoss::default().forward(text.clone(), image).expect("same shapes");
+        let loss = SemanticAlignmentLoss::default()
+            .forward(text.clone(), image)
+            .expect("same shapes");
         let expected = 1.0 - (1.0 - 1.0 + std::f32::consts::FRAC_1_SQRT_2) / 3.0;
         assert!((loss.into_scalar::<f32>() - expected).abs() < 1e-6);
         let wrong = SemanticAlignmentLoss::default().forward(text, Tensor::zeros([3, 4], &device));
-        assert_eq!(wrong.expect_err("shapes differ").to_string(), "image_emb: expected shape [3, 2], found [3, 4]");
+        assert_eq!(
+            wrong.expect_err("shapes differ").to_string(),
+            "image_emb: expected shape [3, 2], found [3, 4]"
+        );
     }
 
     #[test]
     fn alignment_loss_survives_zero_embeddings() {
         let device = Device::default().autodiff();
         let x = Tensor::<2>::zeros([2, 3], &device).require_grad();
-        let loss = SemanticAlignmentLoss::default().forward(Tensor::ones([2, 3], &device), x.clone()).expect("same shapes");
+        let loss = SemanticAlignmentLoss::default()
+            .forward(Tensor::ones([2, 3], &device), x.clone())
+            .expect("same shapes");
         let grads = loss.backward();
-        let grad: Vec<f32> = x.grad(&grads).expect("x needs a gradient").into_data().try_to_vec().expect("f32");
+        let grad: Vec<f32> = x
+            .grad(&grads)
+            .expect("x needs a gradient")
+            .into_data()
+            .try_to_vec()
+            .expect("f32");
         assert!(grad.iter().all(|g| g.is_finite()), "{grad:?}");
     }
 }

@@ -36,9 +36,17 @@ impl Sample {
                 continue;
             }
             if !c.is_whitespace() {
-                cells[at] = if set.contains(c) { Cell::Char(c) } else { Cell::Unknown };
+                cells[at] = if set.contains(c) {
+                    Cell::Char(c)
+                } else {
+                    Cell::Unknown
+                };
                 if width == 2 {
-                    cells[at + 1] = if set.contains(c) { Cell::SecondHalf } else { Cell::Unknown };
+                    cells[at + 1] = if set.contains(c) {
+                        Cell::SecondHalf
+                    } else {
+                        Cell::Unknown
+                    };
                 }
             }
             at += width;
@@ -52,11 +60,22 @@ impl Sample {
         let source = self.pixels.clone();
         let at = |x: i64, y: i64| {
             let inside = (0..ROW_WIDTH as i64).contains(&x) && (0..PATCH_SIZE as i64).contains(&y);
-            if inside { source[y as usize * ROW_WIDTH + x as usize] } else { 255 }
+            if inside {
+                source[y as usize * ROW_WIDTH + x as usize]
+            } else {
+                255
+            }
         };
         let kind = rng.random_range(0..4);
-        let (dx, dy) = (rng.random_range(-3..=3i64), rng.random_range(4..=8i64) * if rng.random() { 1 } else { -1 });
-        let sx = if rng.random() { rng.random_range(0.55..0.85) } else { rng.random_range(1.2..2.2) };
+        let (dx, dy) = (
+            rng.random_range(-3..=3i64),
+            rng.random_range(4..=8i64) * if rng.random() { 1 } else { -1 },
+        );
+        let sx = if rng.random() {
+            rng.random_range(0.55..0.85)
+        } else {
+            rng.random_range(1.2..2.2)
+        };
         let sy = rng.random_range(0.6..1.9);
         for y in 0..PATCH_SIZE {
             for x in 0..ROW_WIDTH {
@@ -66,15 +85,21 @@ impl Sample {
                         let y = if kind == 1 { y as f64 } else { y as f64 * sy };
                         at((x as f64 * sx) as i64 + dx, y as i64)
                     }
-                    _ => 255 - ((255 - at(x as i64, y as i64)) as f64 * 0.3) as u8 - rng.random_range(0..150),
+                    _ => {
+                        255 - ((255 - at(x as i64, y as i64)) as f64 * 0.3) as u8
+                            - rng.random_range(0..150)
+                    }
                 };
             }
         }
         for (i, cell) in self.cells.iter_mut().enumerate() {
             let x = i * ROW_WIDTH / CELLS_PER_ROW;
             let width = ROW_WIDTH / CELLS_PER_ROW;
-            let inked = (0..PATCH_SIZE)
-                .any(|y| self.pixels[y * ROW_WIDTH + x..y * ROW_WIDTH + x + width].iter().any(|&p| p < 200));
+            let inked = (0..PATCH_SIZE).any(|y| {
+                self.pixels[y * ROW_WIDTH + x..y * ROW_WIDTH + x + width]
+                    .iter()
+                    .any(|&p| p < 200)
+            });
             *cell = if inked { Cell::Unknown } else { Cell::Blank };
         }
         self

@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::grad_clipping::GradientClippingConfig;
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
-use burn::grad_clipping::GradientClippingConfig;
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
 use glyph_decode::{Charset, ReadoutConfig, ReadoutModel};
-use glyph_encode::builtin::{BuiltinEncoderConfig, EncoderModel, PATCHES_PER_ROW, ROW_WIDTH, WINDOW_SIZE, row_windows};
+use glyph_encode::builtin::{
+    BuiltinEncoderConfig, EncoderModel, PATCHES_PER_ROW, ROW_WIDTH, WINDOW_SIZE, row_windows,
+};
 use glyph_render::{RenderConfig, Typesetter};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -88,9 +90,10 @@ impl ReaderModel {
             let mut store = SafetensorsStore::from_file(&path)
                 .overwrite(true)
                 .with_to_adapter(HalfPrecisionAdapter::new());
-            module
-                .save_into(&mut store)
-                .map_err(|e| AlignError::Write { path, reason: e.to_string() })
+            module.save_into(&mut store).map_err(|e| AlignError::Write {
+                path,
+                reason: e.to_string(),
+            })
         }
         write(&self.encoder, dir.join("encoder.safetensors"))?;
         write(&self.readout, dir.join("readout.safetensors"))
@@ -135,7 +138,11 @@ impl ReaderTrainer {
     ///
     /// # Errors
     /// If the built-in style cannot be set up.
-    pub fn new(config: TrainingConfig, corpus: Option<Corpus>, device: &Device) -> Result<Self, AlignError> {
+    pub fn new(
+        config: TrainingConfig,
+        corpus: Option<Corpus>,
+        device: &Device,
+    ) -> Result<Self, AlignError> {
         let device = device.clone().autodiff();
         device.seed(config.seed);
         Ok(Self {
@@ -163,8 +170,14 @@ impl ReaderTrainer {
         if !path.exists() {
             return Ok(false);
         }
-        let bad = |reason: String| AlignError::Checkpoint { path: path.clone(), reason };
-        let text = std::fs::read_to_string(&path).map_err(|source| AlignError::Read { path: path.clone(), source })?;
+        let bad = |reason: String| AlignError::Checkpoint {
+            path: path.clone(),
+            reason,
+        };
+        let text = std::fs::read_to_string(&path).map_err(|source| AlignError::Read {
+            path: path.clone(),
+            source,
+        })?;
         let progress: Progress = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
         let model = self.model.clone().try_load_file(dir.join("model.bpk"));
         self.model = model.map_err(|e| bad(e.to_string()))?;
@@ -184,11 +197,23 @@ impl ReaderTrainer {
     /// If a file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), AlignError> {
         let next = dir.join("next");
-        let fail = |path: &Path, e: &dyn std::fmt::Display| AlignError::Write { path: path.to_owned(), reason: e.to_string() };
+        let fail = |path: &Path, e: &dyn std::fmt::Display| AlignError::Write {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        };
         std::fs::create_dir_all(&next).map_err(|e| fail(&next, &e))?;
-        self.model.clone().save_file(next.join("model.bpk")).map_err(|e| fail(&next, &e))?;
-        self.optimizer.save(next.join("optimizer.bpk")).map_err(|e| fail(&next, &e))?;
-        let progress = Progress { step: self.step, config: self.config.clone(), history: self.history.clone() };
+        self.model
+            .clone()
+            .save_file(next.join("model.bpk"))
+            .map_err(|e| fail(&next, &e))?;
+        self.optimizer
+            .save(next.join("optimizer.bpk"))
+            .map_err(|e| fail(&next, &e))?;
+        let progress = Progress {
+            step: self.step,
+            config: self.config.clone(),
+            history: self.history.clone(),
+        };
         let text = serde_json::to_string(&progress).map_err(|e| fail(&next, &e))?;
         std::fs::write(next.join("progress.json"), text).map_err(|e| fail(&next, &e))?;
         for name in ["model.bpk", "optimizer.bpk", "progress.json"] {
@@ -219,7 +244,11 @@ impl ReaderTrainer {
         (0..self.config.batch_rows)
             .map(|_| {
                 let sample = Sample::draw(&self.typesetter, &self.source.line(&mut rng));
-                if rng.random_bool(self.config.spoiled) { sample.spoil(&mut rng) } else { sample }
+                if rng.random_bool(self.config.spoiled) {
+                    sample.spoil(&mut rng)
+                } else {
+                    sample
+                }
             })
             .collect()
     }
@@ -232,12 +261,20 @@ impl ReaderTrainer {
         let samples = self.samples(self.step);
         let rows = samples.len();
         let mut values = vec![0.0; rows * PATCHES_PER_ROW * WINDOW_SIZE];
-        for (sample, out) in samples.iter().zip(values.chunks_exact_mut(PATCHES_PER_ROW * WINDOW_SIZE)) {
+        for (sample, out) in samples
+            .iter()
+            .zip(values.chunks_exact_mut(PATCHES_PER_ROW * WINDOW_SIZE))
+        {
             row_windows(&sample.pixels, ROW_WIDTH, out);
         }
-        let pixel_values =
-            Tensor::from_data(TensorData::new(values, [rows, PATCHES_PER_ROW, WINDOW_SIZE]), &self.device);
-        let cells: Vec<_> = samples.iter().flat_map(|s| s.cells.iter().copied()).collect();
+        let pixel_values = Tensor::from_data(
+            TensorData::new(values, [rows, PATCHES_PER_ROW, WINDOW_SIZE]),
+            &self.device,
+        );
+        let cells: Vec<_> = samples
+            .iter()
+            .flat_map(|s| s.cells.iter().copied())
+            .collect();
         let criterion = ReadingLoss::new(&cells, &self.device);
 
         let patches = self.model.encoder.trunk(pixel_values);
@@ -253,12 +290,17 @@ impl ReaderTrainer {
             learning_rate,
         };
         if let Some(&loss) = report.loss.iter().find(|l| !l.is_finite()) {
-            return Err(AlignError::Diverged { step: report.step, loss });
+            return Err(AlignError::Diverged {
+                step: report.step,
+                loss,
+            });
         }
         let [fine, coarse] = losses;
         let grads = (fine + coarse).backward();
         let grads = GradientsParams::from_grads(grads, &self.model);
-        self.model = self.optimizer.step(learning_rate, self.model.clone(), grads);
+        self.model = self
+            .optimizer
+            .step(learning_rate, self.model.clone(), grads);
         self.step += 1;
         self.history.push(report);
         Ok(report)

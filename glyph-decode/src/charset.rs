@@ -57,10 +57,22 @@ impl Charset {
     fn new(head: Vec<char>, tail: Vec<char>) -> Self {
         let mut class = HashMap::with_capacity(head.len() + tail.len());
         for (i, &c) in head.iter().enumerate() {
-            class.insert(c, Class { head: Self::FIRST_CHAR + i, tail: None });
+            class.insert(
+                c,
+                Class {
+                    head: Self::FIRST_CHAR + i,
+                    tail: None,
+                },
+            );
         }
         for (i, &c) in tail.iter().enumerate() {
-            class.insert(c, Class { head: Self::TAIL, tail: Some(i) });
+            class.insert(
+                c,
+                Class {
+                    head: Self::TAIL,
+                    tail: Some(i),
+                },
+            );
         }
         Self { head, tail, class }
     }
@@ -92,7 +104,10 @@ impl Charset {
             Cell::SecondHalf => Self::SECOND_HALF,
             Cell::Unknown => Self::UNKNOWN,
             Cell::Char(c) => {
-                return self.class.get(&c).copied().unwrap_or(Class { head: Self::UNKNOWN, tail: None });
+                return self.class.get(&c).copied().unwrap_or(Class {
+                    head: Self::UNKNOWN,
+                    tail: None,
+                });
             }
         };
         Class { head, tail: None }
@@ -104,8 +119,14 @@ impl Charset {
             Self::BLANK => Cell::Blank,
             Self::SECOND_HALF => Cell::SecondHalf,
             Self::UNKNOWN => Cell::Unknown,
-            Self::TAIL => self.tail.get(tail).map_or(Cell::Unknown, |&c| Cell::Char(c)),
-            _ => self.head.get(head - Self::FIRST_CHAR).map_or(Cell::Unknown, |&c| Cell::Char(c)),
+            Self::TAIL => self
+                .tail
+                .get(tail)
+                .map_or(Cell::Unknown, |&c| Cell::Char(c)),
+            _ => self
+                .head
+                .get(head - Self::FIRST_CHAR)
+                .map_or(Cell::Unknown, |&c| Cell::Char(c)),
         }
     }
 }
@@ -120,11 +141,19 @@ mod tests {
         let mut n = 0;
         for c in set.chars() {
             let class = set.class_of(Cell::Char(c));
-            assert_eq!(set.cell_of(class.head, class.tail.unwrap_or(0)), Cell::Char(c));
+            assert_eq!(
+                set.cell_of(class.head, class.tail.unwrap_or(0)),
+                Cell::Char(c)
+            );
             n += 1;
         }
         assert_eq!(n, set.class.len(), "no character stands twice");
-        assert_eq!(set.chars().filter(|c| ('\u{4e00}'..='\u{9fff}').contains(c)).count(), 6763);
+        assert_eq!(
+            set.chars()
+                .filter(|c| ('\u{4e00}'..='\u{9fff}').contains(c))
+                .count(),
+            6763
+        );
         for c in ('\u{21}'..='\u{7e}').chain('\u{a1}'..='\u{ff}') {
             assert!(c == '\u{ad}' || set.contains(c), "{c:?}");
         }

@@ -11,7 +11,9 @@ pub enum DecodeError {
         reason: String,
     },
     /// Tokens of a width that this readout was not trained for.
-    #[error("vision tokens of width {found}, expected {expected}: this readout belongs to another encoder")]
+    #[error(
+        "vision tokens of width {found}, expected {expected}: this readout belongs to another encoder"
+    )]
     HiddenSize {
         /// Width of the readout.
         expected: usize,

@@ -32,7 +32,11 @@ pub struct LineReading {
 impl LineReading {
     /// Mean probability of the characters that are not blank.
     pub fn confidence(&self) -> f32 {
-        let inked = self.text.chars().zip(&self.confidences).filter(|(c, _)| *c != ' ');
+        let inked = self
+            .text
+            .chars()
+            .zip(&self.confidences)
+            .filter(|(c, _)| *c != ' ');
         let (sum, n) = inked.fold((0.0, 0), |(s, n), (_, p)| (s + p, n + 1));
         if n == 0 { 0.0 } else { sum / n as f32 }
     }
@@ -74,16 +78,29 @@ impl BuiltinReadout {
     /// # Errors
     /// If a tensor is missing, unused or of another shape.
     pub fn from_bytes(name: &str, bytes: Vec<u8>, device: &Device) -> Result<Self, DecodeError> {
-        let fail = |reason: String| DecodeError::Weights { name: name.to_owned(), reason };
+        let fail = |reason: String| DecodeError::Weights {
+            name: name.to_owned(),
+            reason,
+        };
         let set = Charset::builtin();
         let config = ReadoutConfig::new(set.head_classes(), set.tail_classes());
         let mut model = config.init(device);
-        let mut store = SafetensorsStore::from_bytes(Some(bytes)).with_from_adapter(HalfPrecisionAdapter::new());
-        let result = model.load_from(&mut store).map_err(|e| fail(e.to_string()))?;
+        let mut store = SafetensorsStore::from_bytes(Some(bytes))
+            .with_from_adapter(HalfPrecisionAdapter::new());
+        let result = model
+            .load_from(&mut store)
+            .map_err(|e| fail(e.to_string()))?;
         if !result.unused.is_empty() {
-            return Err(fail(format!("unused tensors: {}", result.unused.join(", "))));
+            return Err(fail(format!(
+                "unused tensors: {}",
+                result.unused.join(", ")
+            )));
         }
-        Ok(Self { model, config, device: device.clone() })
+        Ok(Self {
+            model,
+            config,
+            device: device.clone(),
+        })
     }
 
     /// Contents and probabilities of the cells of some tokens of one detail.
@@ -94,12 +111,15 @@ impl BuiltinReadout {
         };
         let features = self.model.cells(features, level);
         let (mut probability, head) = best(self.model.head(features.clone()))?;
-        let tail_rows: Vec<i32> =
-            (0..head.len()).filter(|&i| head[i] == Charset::TAIL).map(|i| i as i32).collect();
+        let tail_rows: Vec<i32> = (0..head.len())
+            .filter(|&i| head[i] == Charset::TAIL)
+            .map(|i| i as i32)
+            .collect();
         let mut tail = vec![0; head.len()];
         if !tail_rows.is_empty() {
             let n = tail_rows.len();
-            let rows = Tensor::<1, Int>::from_data(TensorData::new(tail_rows.clone(), [n]), &self.device);
+            let rows =
+                Tensor::<1, Int>::from_data(TensorData::new(tail_rows.clone(), [n]), &self.device);
             let (p, class) = best(self.model.tail(features.select(0, rows)))?;
             for ((row, p), class) in tail_rows.into_iter().zip(p).zip(class) {
                 probability[row as usize] *= p;
@@ -107,7 +127,12 @@ impl BuiltinReadout {
             }
         }
         let set = Charset::builtin();
-        Ok(head.iter().zip(&tail).zip(&probability).map(|((&h, &t), &p)| (set.cell_of(h, t), p)).collect())
+        Ok(head
+            .iter()
+            .zip(&tail)
+            .zip(&probability)
+            .map(|((&h, &t), &p)| (set.cell_of(h, t), p))
+            .collect())
     }
 }
 
@@ -115,13 +140,24 @@ impl BuiltinReadout {
 fn best(logits: Tensor<2>) -> Result<(Vec<f32>, Vec<usize>), DecodeError> {
     let [rows, classes] = logits.dims();
     let data = logits.into_data().convert::<f32>();
-    let values: Vec<f32> = data.try_to_vec().map_err(|e| DecodeError::Tensor(format!("{e:?}")))?;
+    let values: Vec<f32> = data
+        .try_to_vec()
+        .map_err(|e| DecodeError::Tensor(format!("{e:?}")))?;
     let mut probabilities = Vec::with_capacity(rows);
     let mut indices = Vec::with_capacity(rows);
     for row in values.chunks_exact(classes) {
-        let (at, max) = row.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, &v)| if v > best.1 { (i, v) } else { best });
+        let (at, max) = row
+            .iter()
+            .enumerate()
+            .fold((0, f32::NEG_INFINITY), |best, (i, &v)| {
+                if v > best.1 { (i, v) } else { best }
+            });
         // Classes 20 nats below the best change the sum by less than f32 can tell.
-        let sum: f32 = row.iter().filter(|&&v| v > max - 20.0).map(|&v| (v - max).exp()).sum();
+        let sum: f32 = row
+            .iter()
+            .filter(|&&v| v > max - 20.0)
+            .map(|&v| (v - max).exp())
+            .sum();
         probabilities.push(1.0 / sum);
         indices.push(at);
     }
@@ -132,24 +168,39 @@ impl Readout for BuiltinReadout {
     fn read(&self, tokens: &VisionTokens) -> Result<Vec<LineReading>, DecodeError> {
         let [n, width] = tokens.features.dims();
         if n != tokens.positions.len() {
-            return Err(DecodeError::Positions { tokens: n, positions: tokens.positions.len() });
+            return Err(DecodeError::Positions {
+                tokens: n,
+                positions: tokens.positions.len(),
+            });
         }
         if n > 0 && width != self.config.hidden_size {
-            return Err(DecodeError::HiddenSize { expected: self.config.hidden_size, found: width });
+            return Err(DecodeError::HiddenSize {
+                expected: self.config.hidden_size,
+                found: width,
+            });
         }
         let mut lines = Vec::new();
         let mut builder: Option<LineBuilder> = None;
         let mut start = 0;
         while start < n {
             let detail = tokens.positions[start].detail;
-            let same = tokens.positions[start..].iter().take(BATCH_TOKENS).take_while(|p| p.detail == detail).count();
+            let same = tokens.positions[start..]
+                .iter()
+                .take(BATCH_TOKENS)
+                .take_while(|p| p.detail == detail)
+                .count();
             let cells = self.cells(tokens.features.clone().narrow(0, start, same), detail)?;
             let per_token = cells.len() / same;
-            for (position, cells) in tokens.positions[start..start + same].iter().zip(cells.chunks_exact(per_token)) {
+            for (position, cells) in tokens.positions[start..start + same]
+                .iter()
+                .zip(cells.chunks_exact(per_token))
+            {
                 if builder.as_ref().is_none_or(|b| !b.same_row(position)) {
                     lines.extend(builder.take().and_then(LineBuilder::finish));
                 }
-                builder.get_or_insert_with(|| LineBuilder::new(*position)).push(position, cells);
+                builder
+                    .get_or_insert_with(|| LineBuilder::new(*position))
+                    .push(position, cells);
             }
             start += same;
         }
@@ -171,17 +222,24 @@ struct LineBuilder {
 
 impl LineBuilder {
     fn new(first: TokenPosition) -> Self {
-        Self { first, last: first, cells: Vec::new(), per_token: 1 }
+        Self {
+            first,
+            last: first,
+            cells: Vec::new(),
+            per_token: 1,
+        }
     }
 
     fn same_row(&self, p: &TokenPosition) -> bool {
-        (p.page, p.row, p.detail) == (self.first.page, self.first.row, self.first.detail) && p.column > self.last.column
+        (p.page, p.row, p.detail) == (self.first.page, self.first.row, self.first.detail)
+            && p.column > self.last.column
     }
 
     fn push(&mut self, position: &TokenPosition, cells: &[(Cell, f32)]) {
         self.per_token = cells.len();
         // Boxes without ink have no token: they are blanks.
-        self.cells.resize(position.column as usize * cells.len(), (Cell::Blank, 1.0));
+        self.cells
+            .resize(position.column as usize * cells.len(), (Cell::Blank, 1.0));
         self.cells.extend_from_slice(cells);
         self.last = *position;
     }
@@ -212,16 +270,28 @@ impl LineBuilder {
             };
             text.push(c);
             // What is not legible has no certainty to claim, however sure the model is of that.
-            confidences.push(if c == char::REPLACEMENT_CHARACTER { 0.0 } else { p });
+            confidences.push(if c == char::REPLACEMENT_CHARACTER {
+                0.0
+            } else {
+                p
+            });
         }
         let first_box = self.first.bbox;
         let cell_width = first_box.width as f32 / self.per_token as f32;
         let row_x = first_box.x as f32 - self.first.column as f32 * first_box.width as f32;
-        let (x0, x1) = (row_x + first as f32 * cell_width, row_x + end as f32 * cell_width);
+        let (x0, x1) = (
+            row_x + first as f32 * cell_width,
+            row_x + end as f32 * cell_width,
+        );
         Some(LineReading {
             page: self.first.page,
             row: self.first.row,
-            bbox: BBox { x: x0.max(0.0) as u32, y: first_box.y, width: (x1 - x0).ceil() as u32, height: first_box.height },
+            bbox: BBox {
+                x: x0.max(0.0) as u32,
+                y: first_box.y,
+                width: (x1 - x0).ceil() as u32,
+                height: first_box.height,
+            },
             text,
             confidences,
             continues: end == CELLS_PER_ROW,

@@ -8,7 +8,9 @@
 mod model;
 mod preprocess;
 
-pub use model::{BuiltinEncoderConfig, EncoderModel, PATCH_SIZE, PATCHES_PER_ROW, WINDOW_SIZE, WINDOW_WIDTH};
+pub use model::{
+    BuiltinEncoderConfig, EncoderModel, PATCH_SIZE, PATCHES_PER_ROW, WINDOW_SIZE, WINDOW_WIDTH,
+};
 pub(crate) use preprocess::is_blank;
 pub use preprocess::{ROW_WIDTH, row_windows};
 
@@ -17,7 +19,9 @@ use burn_store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
 use glyph_render::BBox;
 
 use crate::rows::{Row, text_rows};
-use crate::{Detail, EncodeError, EncoderInput, TokenGrid, TokenPosition, VisionEncoder, VisionTokens};
+use crate::{
+    Detail, EncodeError, EncoderInput, TokenGrid, TokenPosition, VisionEncoder, VisionTokens,
+};
 
 /// Rows that go through the network at once: bounds memory, and keeps a core's cache warm.
 const BATCH_ROWS: usize = 16;
@@ -47,16 +51,30 @@ impl BuiltinEncoder {
     /// # Errors
     /// If a tensor is missing, unused or of another shape.
     pub fn from_bytes(name: &str, bytes: Vec<u8>, device: &Device) -> Result<Self, EncodeError> {
-        let fail = |reason: String| EncodeError::Weights { name: name.to_owned(), reason };
+        let fail = |reason: String| EncodeError::Weights {
+            name: name.to_owned(),
+            reason,
+        };
         let config = BuiltinEncoderConfig::default();
         let mut model = config.init(device);
         let fingerprint = format!("builtin-{}", &blake3::hash(&bytes).to_hex()[..16]);
-        let mut store = SafetensorsStore::from_bytes(Some(bytes)).with_from_adapter(HalfPrecisionAdapter::new());
-        let result = model.load_from(&mut store).map_err(|e| fail(e.to_string()))?;
+        let mut store = SafetensorsStore::from_bytes(Some(bytes))
+            .with_from_adapter(HalfPrecisionAdapter::new());
+        let result = model
+            .load_from(&mut store)
+            .map_err(|e| fail(e.to_string()))?;
         if !result.unused.is_empty() {
-            return Err(fail(format!("unused tensors: {}", result.unused.join(", "))));
+            return Err(fail(format!(
+                "unused tensors: {}",
+                result.unused.join(", ")
+            )));
         }
-        Ok(Self { model, config, fingerprint, device: device.clone() })
+        Ok(Self {
+            model,
+            config,
+            fingerprint,
+            device: device.clone(),
+        })
     }
 
     /// Patches that one vision token stands for.
@@ -70,7 +88,11 @@ impl BuiltinEncoder {
         let mut values = vec![0.0; rows.len() * PATCHES_PER_ROW * WINDOW_SIZE];
         let mut keep = Vec::new();
         let mut positions = Vec::new();
-        for (i, (row, out)) in rows.iter().zip(values.chunks_exact_mut(PATCHES_PER_ROW * WINDOW_SIZE)).enumerate() {
+        for (i, (row, out)) in rows
+            .iter()
+            .zip(values.chunks_exact_mut(PATCHES_PER_ROW * WINDOW_SIZE))
+            .enumerate()
+        {
             row_windows(&row.pixels, row.stride, out);
             for column in 0..columns {
                 let width = merge * PATCH_SIZE;
@@ -89,10 +111,16 @@ impl BuiltinEncoder {
         }
         let shape = [rows.len(), PATCHES_PER_ROW, WINDOW_SIZE];
         let pixel_values = Tensor::from_data(TensorData::new(values, shape), &self.device);
-        let tokens: Tensor<2> = self.model.merge(self.model.trunk(pixel_values), level(detail)).flatten(0, 1);
+        let tokens: Tensor<2> = self
+            .model
+            .merge(self.model.trunk(pixel_values), level(detail))
+            .flatten(0, 1);
         let n = keep.len();
         let keep = Tensor::<1, Int>::from_data(TensorData::new(keep, [n]), &self.device);
-        VisionTokens { features: tokens.select(0, keep), positions }
+        VisionTokens {
+            features: tokens.select(0, keep),
+            positions,
+        }
     }
 }
 
@@ -110,9 +138,14 @@ impl VisionEncoder for BuiltinEncoder {
             });
         }
         let rows = text_rows(page);
-        let rows: Vec<&Row<'_>> = rows.iter().filter(|row| input.region.is_none_or(|r| touches(row.bbox, r))).collect();
-        let parts: Vec<VisionTokens> =
-            rows.chunks(BATCH_ROWS).map(|rows| self.encode_rows(rows, page.number, input.detail)).collect();
+        let rows: Vec<&Row<'_>> = rows
+            .iter()
+            .filter(|row| input.region.is_none_or(|r| touches(row.bbox, r)))
+            .collect();
+        let parts: Vec<VisionTokens> = rows
+            .chunks(BATCH_ROWS)
+            .map(|rows| self.encode_rows(rows, page.number, input.detail))
+            .collect();
         VisionTokens::concat(&parts, self.config.hidden_size, &self.device)
     }
 
@@ -143,12 +176,19 @@ fn level(detail: Detail) -> usize {
 /// The part of a row's box that a token stands for.
 fn part(bbox: BBox, column: usize, columns: usize) -> BBox {
     let at = |i: usize| (bbox.width as usize * i / columns) as u32;
-    BBox { x: bbox.x + at(column), width: at(column + 1) - at(column), ..bbox }
+    BBox {
+        x: bbox.x + at(column),
+        width: at(column + 1) - at(column),
+        ..bbox
+    }
 }
 
 /// Whether a row lies in the region with at least half of its height.
 fn touches(row: BBox, region: BBox) -> bool {
     let top = row.y.max(region.y);
     let bottom = (row.y + row.height).min(region.y + region.height);
-    bottom > top && 2 * (bottom - top) >= row.height && row.x < region.x + region.width && region.x < row.x + row.width
+    bottom > top
+        && 2 * (bottom - top) >= row.height
+        && row.x < region.x + region.width
+        && region.x < row.x + row.width
 }

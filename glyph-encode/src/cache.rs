@@ -8,7 +8,9 @@ use std::time::SystemTime;
 use burn::tensor::{Device, Tensor, TensorData};
 use half::f16;
 
-use crate::{Detail, EncodeError, EncoderInput, TokenGrid, TokenPosition, VisionEncoder, VisionTokens};
+use crate::{
+    Detail, EncodeError, EncoderInput, TokenGrid, TokenPosition, VisionEncoder, VisionTokens,
+};
 
 /// Bump when the file format or what a key covers changes.
 const FORMAT: &str = "glyph-features-1";
@@ -32,7 +34,10 @@ impl FeatureCache {
     /// If the folder cannot be made.
     pub fn open(dir: impl Into<PathBuf>, max_bytes: u64) -> Result<Self, EncodeError> {
         let dir = dir.into();
-        fs::create_dir_all(&dir).map_err(|source| EncodeError::Cache { path: dir.clone(), source })?;
+        fs::create_dir_all(&dir).map_err(|source| EncodeError::Cache {
+            path: dir.clone(),
+            source,
+        })?;
         let cache = Self { dir, max_bytes };
         cache.trim();
         Ok(cache)
@@ -59,7 +64,9 @@ impl FeatureCache {
     }
 
     fn store(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.dir)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".new-")
+            .tempfile_in(&self.dir)?;
         file.write_all(bytes)?;
         file.write_all(blake3::hash(bytes).as_bytes())?;
         file.persist(self.path(key)).map_err(|e| e.error)?;
@@ -69,7 +76,9 @@ impl FeatureCache {
     /// Deletes the oldest entries until nine tenths of the bound are left, and what killed writers
     /// left behind more than an hour ago.
     fn trim(&self) {
-        let Ok(dir) = fs::read_dir(&self.dir) else { return };
+        let Ok(dir) = fs::read_dir(&self.dir) else {
+            return;
+        };
         let mut entries = Vec::new();
         for entry in dir.flatten() {
             let Ok(meta) = entry.metadata() else { continue };
@@ -77,7 +86,8 @@ impl FeatureCache {
             let time = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             if name.ends_with(SUFFIX) {
                 entries.push((time, meta.len(), entry.path()));
-            } else if name.starts_with(".new-") && time.elapsed().is_ok_and(|t| t.as_secs() > 3600) {
+            } else if name.starts_with(".new-") && time.elapsed().is_ok_and(|t| t.as_secs() > 3600)
+            {
                 let _ = fs::remove_file(entry.path());
             }
         }
@@ -117,7 +127,11 @@ pub struct CachedEncoder<E> {
 impl<E: VisionEncoder> CachedEncoder<E> {
     /// Puts `cache` before `encoder`; `device` is where cached features are put.
     pub fn new(encoder: E, cache: FeatureCache, device: &Device) -> Self {
-        Self { encoder, cache, device: device.clone() }
+        Self {
+            encoder,
+            cache,
+            device: device.clone(),
+        }
     }
 
     fn key(&self, input: &EncoderInput<'_>) -> String {
@@ -132,7 +146,10 @@ impl<E: VisionEncoder> CachedEncoder<E> {
             page.height,
             page.layout
         );
-        hasher.update(settings.as_bytes()).update(&[0]).update(&page.pixels);
+        hasher
+            .update(settings.as_bytes())
+            .update(&[0])
+            .update(&page.pixels);
         hasher.finalize().to_hex()[..40].to_owned()
     }
 
@@ -144,7 +161,9 @@ impl<E: VisionEncoder> CachedEncoder<E> {
         if features.len() != n * d * 2 {
             return None;
         }
-        let word = |c: &[u8], i: usize| u32::from_le_bytes([c[4 * i], c[4 * i + 1], c[4 * i + 2], c[4 * i + 3]]);
+        let word = |c: &[u8], i: usize| {
+            u32::from_le_bytes([c[4 * i], c[4 * i + 1], c[4 * i + 2], c[4 * i + 3]])
+        };
         let positions = positions
             .chunks_exact(24)
             .map(|c| TokenPosition {
@@ -152,24 +171,37 @@ impl<E: VisionEncoder> CachedEncoder<E> {
                 detail,
                 row: word(c, 0),
                 column: word(c, 1),
-                bbox: glyph_render::BBox { x: word(c, 2), y: word(c, 3), width: word(c, 4), height: word(c, 5) },
+                bbox: glyph_render::BBox {
+                    x: word(c, 2),
+                    y: word(c, 3),
+                    width: word(c, 4),
+                    height: word(c, 5),
+                },
             })
             .collect();
-        let features = features.chunks_exact(2).map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32()).collect();
+        let features = features
+            .chunks_exact(2)
+            .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
+            .collect();
         Some(self.tokens(features, positions))
     }
 
     fn tokens(&self, features: Vec<f32>, positions: Vec<TokenPosition>) -> VisionTokens {
         let shape = [positions.len(), self.encoder.hidden_size()];
-        VisionTokens { features: Tensor::from_data(TensorData::new(features, shape), &self.device), positions }
+        VisionTokens {
+            features: Tensor::from_data(TensorData::new(features, shape), &self.device),
+            positions,
+        }
     }
 }
 
 impl<E: VisionEncoder> VisionEncoder for CachedEncoder<E> {
     fn encode(&self, input: EncoderInput<'_>) -> Result<VisionTokens, EncodeError> {
         let key = self.key(&input);
-        if let Some(tokens) =
-            self.cache.load(&key).and_then(|bytes| self.decode(&bytes, input.page.number, input.detail))
+        if let Some(tokens) = self
+            .cache
+            .load(&key)
+            .and_then(|bytes| self.decode(&bytes, input.page.number, input.detail))
         {
             return Ok(tokens);
         }
@@ -184,14 +216,24 @@ impl<E: VisionEncoder> VisionEncoder for CachedEncoder<E> {
         let mut bytes = Vec::with_capacity(4 + tokens.positions.len() * 24 + features.len() * 2);
         bytes.extend((tokens.positions.len() as u32).to_le_bytes());
         for p in &tokens.positions {
-            for word in [p.row, p.column, p.bbox.x, p.bbox.y, p.bbox.width, p.bbox.height] {
+            for word in [
+                p.row,
+                p.column,
+                p.bbox.x,
+                p.bbox.y,
+                p.bbox.width,
+                p.bbox.height,
+            ] {
                 bytes.extend(word.to_le_bytes());
             }
         }
         bytes.extend(features.iter().flat_map(|v| v.to_le_bytes()));
         // A full disk costs the next run its time, not this one its answer.
         let _ = self.cache.store(&key, &bytes);
-        Ok(self.tokens(features.into_iter().map(f16::to_f32).collect(), tokens.positions))
+        Ok(self.tokens(
+            features.into_iter().map(f16::to_f32).collect(),
+            tokens.positions,
+        ))
     }
 
     fn token_grid(&self, height: u32, width: u32, detail: Detail) -> TokenGrid {

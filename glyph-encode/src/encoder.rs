@@ -31,7 +31,11 @@ pub struct EncoderInput<'a> {
 impl<'a> EncoderInput<'a> {
     /// The whole page.
     pub fn page(page: &'a Page, detail: Detail) -> Self {
-        Self { page, region: None, detail }
+        Self {
+            page,
+            region: None,
+            detail,
+        }
     }
 }
 
@@ -79,7 +83,10 @@ impl VisionTokens {
     /// A sequence of no tokens.
     pub fn empty(hidden_size: usize, device: &Device) -> Self {
         let none = TensorData::new(Vec::<f32>::new(), [0, hidden_size]);
-        Self { features: Tensor::from_data(none, device), positions: Vec::new() }
+        Self {
+            features: Tensor::from_data(none, device),
+            positions: Vec::new(),
+        }
     }
 
     /// Number of tokens.
@@ -96,17 +103,31 @@ impl VisionTokens {
     ///
     /// # Errors
     /// If the widths differ.
-    pub fn concat(parts: &[VisionTokens], hidden_size: usize, device: &Device) -> Result<Self, EncodeError> {
+    pub fn concat(
+        parts: &[VisionTokens],
+        hidden_size: usize,
+        device: &Device,
+    ) -> Result<Self, EncodeError> {
         let parts: Vec<&VisionTokens> = parts.iter().filter(|p| !p.is_empty()).collect();
         if parts.is_empty() {
             return Ok(Self::empty(hidden_size, device));
         }
-        if let Some(found) = parts.iter().map(|p| p.features.dims()[1]).find(|&w| w != hidden_size) {
-            return Err(EncodeError::HiddenSize { expected: hidden_size, found });
+        if let Some(found) = parts
+            .iter()
+            .map(|p| p.features.dims()[1])
+            .find(|&w| w != hidden_size)
+        {
+            return Err(EncodeError::HiddenSize {
+                expected: hidden_size,
+                found,
+            });
         }
         Ok(Self {
             features: Tensor::cat(parts.iter().map(|p| p.features.clone()).collect(), 0),
-            positions: parts.iter().flat_map(|p| p.positions.iter().copied()).collect(),
+            positions: parts
+                .iter()
+                .flat_map(|p| p.positions.iter().copied())
+                .collect(),
         })
     }
 }

@@ -52,15 +52,26 @@ pub fn plan_crops(scores: &[RegionScore], budget: &CropBudget) -> Vec<Crop> {
     for score in scores {
         by_position.insert((score.page, score.row), score);
     }
-    let mut order: Vec<&RegionScore> = by_position.values().copied().filter(|s| s.score > 0.0).collect();
-    order.sort_by(|a, b| b.score.total_cmp(&a.score).then((a.page, a.row).cmp(&(b.page, b.row))));
+    let mut order: Vec<&RegionScore> = by_position
+        .values()
+        .copied()
+        .filter(|s| s.score > 0.0)
+        .collect();
+    order.sort_by(|a, b| {
+        b.score
+            .total_cmp(&a.score)
+            .then((a.page, a.row).cmp(&(b.page, b.row)))
+    });
 
     let max_rows = budget.max_vision_tokens / budget.tokens_per_row.max(1);
     let mut chosen: BTreeMap<(u32, u32), f32> = BTreeMap::new();
     for center in order {
         let first = center.row.saturating_sub(budget.context_rows);
         let last = center.row.saturating_add(budget.context_rows);
-        let rows: Vec<_> = by_position.range((center.page, first)..=(center.page, last)).map(|(&k, s)| (k, s.score)).collect();
+        let rows: Vec<_> = by_position
+            .range((center.page, first)..=(center.page, last))
+            .map(|(&k, s)| (k, s.score))
+            .collect();
         let new = rows.iter().filter(|(k, _)| !chosen.contains_key(k)).count();
         if chosen.len() + new > max_rows {
             continue;
@@ -78,7 +89,13 @@ pub fn plan_crops(scores: &[RegionScore], budget: &CropBudget) -> Vec<Crop> {
                 crop.bbox = crop.bbox.union(bbox);
                 crop.score = crop.score.max(score);
             }
-            _ => crops.push(Crop { page, first_row: row, last_row: row, bbox, score }),
+            _ => crops.push(Crop {
+                page,
+                first_row: row,
+                last_row: row,
+                bbox,
+                score,
+            }),
         }
     }
     crops
@@ -89,29 +106,73 @@ mod tests {
     use super::*;
 
     fn row(page: u32, row: u32, score: f32) -> RegionScore {
-        RegionScore { page, row, score, bbox: BBox { x: 14, y: row * 14, width: 672, height: 14 } }
+        RegionScore {
+            page,
+            row,
+            score,
+            bbox: BBox {
+                x: 14,
+                y: row * 14,
+                width: 672,
+                height: 14,
+            },
+        }
     }
 
     #[test]
     fn neighbours_merge_and_the_budget_holds() {
-        let scores: Vec<_> = (1..=40).map(|r| row(1, r, if r == 10 || r == 12 { 2.0 } else if r == 30 { 1.0 } else { 0.1 })).collect();
-        let budget = CropBudget { max_vision_tokens: 96, tokens_per_row: 12, context_rows: 1 };
+        let scores: Vec<_> = (1..=40)
+            .map(|r| {
+                row(
+                    1,
+                    r,
+                    if r == 10 || r == 12 {
+                        2.0
+                    } else if r == 30 {
+                        1.0
+                    } else {
+                        0.1
+                    },
+                )
+            })
+            .collect();
+        let budget = CropBudget {
+            max_vision_tokens: 96,
+            tokens_per_row: 12,
+            context_rows: 1,
+        };
         let crops = plan_crops(&scores, &budget);
         assert_eq!(crops.len(), 2);
         assert_eq!((crops[0].first_row, crops[0].last_row), (9, 13));
         assert_eq!((crops[1].first_row, crops[1].last_row), (29, 31));
-        assert_eq!(crops[0].bbox, BBox { x: 14, y: 126, width: 672, height: 70 });
+        assert_eq!(
+            crops[0].bbox,
+            BBox {
+                x: 14,
+                y: 126,
+                width: 672,
+                height: 70
+            }
+        );
     }
 
     #[test]
     fn nothing_relevant_gives_no_crop() {
-        let budget = CropBudget { max_vision_tokens: 1000, tokens_per_row: 12, context_rows: 1 };
+        let budget = CropBudget {
+            max_vision_tokens: 1000,
+            tokens_per_row: 12,
+            context_rows: 1,
+        };
         assert!(plan_crops(&[row(1, 1, 0.0), row(2, 1, -1.0)], &budget).is_empty());
     }
 
     #[test]
     fn crops_do_not_cross_pages() {
-        let budget = CropBudget { max_vision_tokens: 1000, tokens_per_row: 12, context_rows: 2 };
+        let budget = CropBudget {
+            max_vision_tokens: 1000,
+            tokens_per_row: 12,
+            context_rows: 2,
+        };
         let crops = plan_crops(&[row(1, 69, 1.0), row(2, 1, 1.0)], &budget);
         assert_eq!(crops.iter().map(|c| c.page).collect::<Vec<_>>(), [1, 2]);
     }

@@ -52,7 +52,12 @@ fn grid_rows(page: &Page, layout: glyph_render::CellLayout) -> Vec<Row<'_>> {
             let inked = !crate::builtin::is_blank(pixels, stride, 0, ROW_WIDTH);
             inked.then(|| Row {
                 number: i + 1,
-                bbox: BBox { x: layout.x0, y, width: ROW_WIDTH as u32, height: PATCH_SIZE as u32 },
+                bbox: BBox {
+                    x: layout.x0,
+                    y,
+                    width: ROW_WIDTH as u32,
+                    height: PATCH_SIZE as u32,
+                },
                 pixels: Cow::Borrowed(pixels),
                 stride,
             })
@@ -65,7 +70,12 @@ fn projected_rows(page: &Page) -> Vec<Row<'_>> {
     if width == 0 {
         return Vec::new();
     }
-    let inked: Vec<bool> = page.pixels.chunks_exact(width).take(height).map(|line| line.iter().any(|&p| p < INK)).collect();
+    let inked: Vec<bool> = page
+        .pixels
+        .chunks_exact(width)
+        .take(height)
+        .map(|line| line.iter().any(|&p| p < INK))
+        .collect();
     let mut bands: Vec<(usize, usize)> = Vec::new();
     for (y, _) in inked.iter().enumerate().filter(|(_, ink)| **ink) {
         match bands.last_mut() {
@@ -88,30 +98,48 @@ fn scaled_pieces(page: &Page, top: usize, bottom: usize, already: u32) -> Vec<Ro
     let width = page.width as usize;
     let scale = 11.0 / (bottom - top) as f64;
     let column_ink = |x: usize| (top..bottom).any(|y| page.pixels[y * width + x] < INK);
-    let Some(mut left) = (0..width).find(|&x| column_ink(x)) else { return Vec::new() };
-    let end = (0..width).rev().find(|&x| column_ink(x)).map_or(left, |x| x + 1);
+    let Some(mut left) = (0..width).find(|&x| column_ink(x)) else {
+        return Vec::new();
+    };
+    let end = (0..width)
+        .rev()
+        .find(|&x| column_ink(x))
+        .map_or(left, |x| x + 1);
     let piece_width = ((ROW_WIDTH as f64 / scale) as usize).max(1);
     let mut out = Vec::new();
     while left < end {
         let mut right = (left + piece_width).min(end);
         if right < end {
-            let gap = (left + piece_width * 3 / 4..right).rev().find(|&x| !column_ink(x));
+            let gap = (left + piece_width * 3 / 4..right)
+                .rev()
+                .find(|&x| !column_ink(x));
             right = gap.map_or(right, |x| x + 1);
         }
         let mut pixels = vec![255u8; ROW_WIDTH * PATCH_SIZE];
         for y in 0..PATCH_SIZE {
             for x in 0..ROW_WIDTH {
-                let (x0, x1) = (left as f64 + x as f64 / scale, left as f64 + (x + 1) as f64 / scale);
+                let (x0, x1) = (
+                    left as f64 + x as f64 / scale,
+                    left as f64 + (x + 1) as f64 / scale,
+                );
                 if x0 >= right as f64 {
                     break;
                 }
-                let (y0, y1) = (top as f64 + (y as f64 - 2.0) / scale, top as f64 + (y as f64 - 1.0) / scale);
+                let (y0, y1) = (
+                    top as f64 + (y as f64 - 2.0) / scale,
+                    top as f64 + (y as f64 - 1.0) / scale,
+                );
                 pixels[y * ROW_WIDTH + x] = mean(page, (x0, x1), (y0, y1), (top, bottom), right);
             }
         }
         out.push(Row {
             number: already + out.len() as u32 + 1,
-            bbox: BBox { x: left as u32, y: top as u32, width: (right - left) as u32, height: (bottom - top) as u32 },
+            bbox: BBox {
+                x: left as u32,
+                y: top as u32,
+                width: (right - left) as u32,
+                height: (bottom - top) as u32,
+            },
             pixels: Cow::Owned(pixels),
             stride: ROW_WIDTH,
         });
@@ -128,7 +156,11 @@ fn mean(page: &Page, xs: (f64, f64), ys: (f64, f64), band: (usize, usize), right
     for y in ys.0.floor() as i64..last(ys.0, ys.1) {
         for x in xs.0.floor() as i64..last(xs.0, xs.1) {
             let inside = y >= band.0 as i64 && y < band.1 as i64 && x >= 0 && x < right as i64;
-            sum += if inside { u32::from(page.pixels[y as usize * width + x as usize]) } else { 255 };
+            sum += if inside {
+                u32::from(page.pixels[y as usize * width + x as usize])
+            } else {
+                255
+            };
             n += 1;
         }
     }

@@ -36,8 +36,18 @@ pub struct TokenAccount {
 impl TokenAccount {
     pub(crate) fn new(text: usize, vision_global: usize, vision_local: usize) -> Self {
         let vision = vision_global + vision_local;
-        let ratio = if vision == 0 { 0.0 } else { text as f64 / vision as f64 };
-        Self { tokenizer: TokenCounter::NAME, text, vision_global, vision_local, ratio: (ratio * 100.0).round() / 100.0 }
+        let ratio = if vision == 0 {
+            0.0
+        } else {
+            text as f64 / vision as f64
+        };
+        Self {
+            tokenizer: TokenCounter::NAME,
+            text,
+            vision_global,
+            vision_local,
+            ratio: (ratio * 100.0).round() / 100.0,
+        }
     }
 }
 

@@ -79,7 +79,10 @@ impl PipelineBuilder {
     /// Is told how far a run is, from any thread; stops the run by returning
     /// [`ControlFlow::Break`].
     #[must_use]
-    pub fn progress(mut self, callback: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static) -> Self {
+    pub fn progress(
+        mut self,
+        callback: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static,
+    ) -> Self {
         self.progress = Some(Box::new(callback));
         self
     }
@@ -98,7 +101,11 @@ impl PipelineBuilder {
             None => Box::new(BuiltinEncoder::new(&device)?),
         };
         if let Some((dir, max_bytes)) = self.cache {
-            encoder = Box::new(CachedEncoder::new(encoder, FeatureCache::open(dir, max_bytes)?, &device));
+            encoder = Box::new(CachedEncoder::new(
+                encoder,
+                FeatureCache::open(dir, max_bytes)?,
+                &device,
+            ));
         }
         Ok(Pipeline {
             renderer: match self.renderer {

@@ -185,10 +185,14 @@ impl DeviceSpec {
 fn auto() -> Result<ResolvedDevice, DeviceError> {
     let reason = match cuda(0) {
         Ok(device) => return Ok(ResolvedDevice { device, note: None }),
-        // Nothing to mend: the user has no such device, or chose a build without it.
-        Err(DeviceError::NoDevice { .. } | DeviceError::FeatureMissing { .. }) => {
-            "no CUDA device found".to_string()
+        // A build for the CPU has nothing to say about other devices.
+        Err(DeviceError::FeatureMissing { .. }) => {
+            return Ok(ResolvedDevice {
+                device: cpu(DeviceSpec::Auto)?,
+                note: None,
+            });
         }
+        Err(DeviceError::NoDevice { .. }) => "no CUDA device found".to_string(),
         Err(error) => format!("a CUDA device was found, but {error}"),
     };
     Ok(ResolvedDevice {
@@ -326,13 +330,10 @@ mod tests {
 
     #[cfg(all(feature = "cpu", not(feature = "cuda")))]
     #[test]
-    fn auto_falls_back_to_the_cpu_with_a_note() {
+    fn auto_is_the_cpu_where_nothing_else_is_built() {
         let resolved = DeviceSpec::Auto.resolve().expect("the CPU is built in");
         assert_eq!(resolved.device, Device::flex());
-        assert_eq!(
-            resolved.note.as_deref(),
-            Some("no CUDA device found; using the CPU")
-        );
+        assert_eq!(resolved.note, None);
     }
 
     #[cfg(not(feature = "cuda"))]

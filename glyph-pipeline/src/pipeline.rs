@@ -4,13 +4,17 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use glyph_decode::{LineReading, Readout};
-use glyph_encode::{Crop, CropBudget, Detail, EncoderInput, RegionScore, VisionEncoder, plan_crops};
+use glyph_encode::{
+    Crop, CropBudget, Detail, EncoderInput, RegionScore, VisionEncoder, plan_crops,
+};
 use glyph_render::{Document, Page, Renderer};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::tasks::{self, Answer, Extraction, ReadLine, SummarySentence};
-use crate::{PipelineBuilder, PipelineError, Progress, Stage, StageSeconds, TokenAccount, TokenCounter};
+use crate::{
+    PipelineBuilder, PipelineError, Progress, Stage, StageSeconds, TokenAccount, TokenCounter,
+};
 
 pub(crate) type ProgressCallback = dyn Fn(Progress) -> ControlFlow<()> + Send + Sync;
 
@@ -106,7 +110,9 @@ impl Pipeline {
     pub fn scan(&self, document: &Document) -> Result<Scan, PipelineError> {
         let reading = self.read_pages(document, Detail::Global, None)?;
         if reading.lines.is_empty() {
-            return Err(PipelineError::NoText { pages: reading.pages });
+            return Err(PipelineError::NoText {
+                pages: reading.pages,
+            });
         }
         let counted = Instant::now();
         let text_tokens = count_tokens(&reading.lines);
@@ -130,14 +136,23 @@ impl Pipeline {
     ///
     /// # Errors
     /// As [`Pipeline::scan`].
-    pub fn read(&self, document: &Document, detail: Detail) -> Result<Reply<Vec<ReadLine>>, PipelineError> {
+    pub fn read(
+        &self,
+        document: &Document,
+        detail: Detail,
+    ) -> Result<Reply<Vec<ReadLine>>, PipelineError> {
         let started = Instant::now();
         let reading = self.read_pages(document, detail, None)?;
         if reading.lines.is_empty() {
-            return Err(PipelineError::NoText { pages: reading.pages });
+            return Err(PipelineError::NoText {
+                pages: reading.pages,
+            });
         }
         let text_tokens = count_tokens(&reading.lines);
-        let mut seconds = StageSeconds { render: reading.render, ..StageSeconds::default() };
+        let mut seconds = StageSeconds {
+            render: reading.render,
+            ..StageSeconds::default()
+        };
         let tokens = match detail {
             Detail::Global => {
                 (seconds.scan, seconds.scan_readout) = (reading.encode, reading.readout);
@@ -149,7 +164,12 @@ impl Pipeline {
             }
         };
         seconds.total = started.elapsed().as_secs_f64();
-        Ok(Reply { output: reading.lines, tokens, seconds, crops: Vec::new() })
+        Ok(Reply {
+            output: reading.lines,
+            tokens,
+            seconds,
+            crops: Vec::new(),
+        })
     }
 
     /// Chooses the rows that matter, encodes them finely and reads them. `scores` has one value
@@ -166,14 +186,22 @@ impl Pipeline {
     ) -> Result<Reply<Vec<ReadLine>>, PipelineError> {
         let mut seconds = scan.seconds;
         let started = Instant::now();
-        let crops = plan_crops(&region_scores(scan, scores), &self.budget(scan, context_rows));
+        let crops = plan_crops(
+            &region_scores(scan, scores),
+            &self.budget(scan, context_rows),
+        );
         seconds.select += started.elapsed().as_secs_f64();
         let reading = self.read_pages(document, Detail::Local, Some(&crops))?;
         seconds.render += reading.render;
         seconds.crops += reading.encode;
         seconds.crops_readout += reading.readout;
         let tokens = TokenAccount::new(scan.text_tokens, scan.vision_tokens, reading.vision_tokens);
-        Ok(Reply { output: reading.lines, tokens, seconds, crops })
+        Ok(Reply {
+            output: reading.lines,
+            tokens,
+            seconds,
+            crops,
+        })
     }
 
     /// Answers a question with what the pages say.
@@ -226,17 +254,28 @@ impl Pipeline {
     ///
     /// # Errors
     /// If a stage fails or the progress callback says stop.
-    pub fn extract(&self, document: &Document, fields: &[String]) -> Result<Reply<Vec<Extraction>>, PipelineError> {
+    pub fn extract(
+        &self,
+        document: &Document,
+        fields: &[String],
+    ) -> Result<Reply<Vec<Extraction>>, PipelineError> {
         let started = Instant::now();
         let scan = self.scan(document)?;
         let choosing = Instant::now();
         let candidates = tasks::candidate_lines(&scan.lines, fields);
-        let scores: Vec<f32> = candidates.into_iter().map(|c| if c { 1.0 } else { 0.0 }).collect();
+        let scores: Vec<f32> = candidates
+            .into_iter()
+            .map(|c| if c { 1.0 } else { 0.0 })
+            .collect();
         let choosing = choosing.elapsed().as_secs_f64();
         // Every candidate is read: key information is not a matter of budget.
         let crops = plan_crops(
             &region_scores(&scan, &scores),
-            &CropBudget { max_vision_tokens: usize::MAX, tokens_per_row: 1, context_rows: 0 },
+            &CropBudget {
+                max_vision_tokens: usize::MAX,
+                tokens_per_row: 1,
+                context_rows: 0,
+            },
         );
         let reading = self.read_pages(document, Detail::Local, Some(&crops))?;
         let mut seconds = scan.seconds;
@@ -244,7 +283,12 @@ impl Pipeline {
         seconds.crops += reading.encode;
         seconds.crops_readout += reading.readout;
         let tokens = TokenAccount::new(scan.text_tokens, scan.vision_tokens, reading.vision_tokens);
-        let read = Reply { output: (), tokens, seconds, crops };
+        let read = Reply {
+            output: (),
+            tokens,
+            seconds,
+            crops,
+        };
         let output = tasks::extract(&reading.lines, fields);
         Ok(finish(read, output, started, choosing))
     }
@@ -288,9 +332,19 @@ impl Pipeline {
         for crop in crops.unwrap_or_default() {
             wanted.entry(crop.page).or_default().push(crop);
         }
-        let last = if crops.is_some() { wanted.keys().next_back().copied().unwrap_or(0) } else { u32::MAX };
-        let mut reading =
-            Reading { lines: Vec::new(), vision_tokens: 0, pages: 0, render: 0.0, encode: 0.0, readout: 0.0 };
+        let last = if crops.is_some() {
+            wanted.keys().next_back().copied().unwrap_or(0)
+        } else {
+            u32::MAX
+        };
+        let mut reading = Reading {
+            lines: Vec::new(),
+            vision_tokens: 0,
+            pages: 0,
+            render: 0.0,
+            encode: 0.0,
+            readout: 0.0,
+        };
         let mut pages = self.renderer.pages(document);
         let mut chunk: Vec<Page> = Vec::with_capacity(PAGES_AT_ONCE);
         loop {
@@ -314,12 +368,29 @@ impl Pipeline {
                 }
             }
             reading.render += drawing.elapsed().as_secs_f64();
-            self.read_chunk(&chunk, detail, crops.is_some().then_some(&wanted), &mut reading)?;
+            self.read_chunk(
+                &chunk,
+                detail,
+                crops.is_some().then_some(&wanted),
+                &mut reading,
+            )?;
             if let (Some(callback), Some(page)) = (&self.progress, chunk.last()) {
-                let stage = if crops.is_some() { Stage::Crops } else { Stage::Scan };
+                let stage = if crops.is_some() {
+                    Stage::Crops
+                } else {
+                    Stage::Scan
+                };
                 let fraction = if ended { 1.0 } else { fraction(document, page) };
-                if callback(Progress { stage, pages: reading.pages, fraction }).is_break() {
-                    return Err(PipelineError::Cancelled { pages: reading.pages });
+                if callback(Progress {
+                    stage,
+                    pages: reading.pages,
+                    fraction,
+                })
+                .is_break()
+                {
+                    return Err(PipelineError::Cancelled {
+                        pages: reading.pages,
+                    });
                 }
             }
             if ended {
@@ -345,20 +416,30 @@ impl Pipeline {
                         .get(&page.number)
                         .into_iter()
                         .flatten()
-                        .map(|crop| EncoderInput { page, region: Some(crop.bbox), detail })
+                        .map(|crop| EncoderInput {
+                            page,
+                            region: Some(crop.bbox),
+                            detail,
+                        })
                         .collect(),
                 }
             })
             .collect();
-        let tokens: Vec<_> =
-            inputs.into_par_iter().map(|input| self.encoder.encode(input)).collect::<Result<_, _>>()?;
+        let tokens: Vec<_> = inputs
+            .into_par_iter()
+            .map(|input| self.encoder.encode(input))
+            .collect::<Result<_, _>>()?;
         reading.encode += encoding.elapsed().as_secs_f64();
         let decoding = Instant::now();
-        let lines: Vec<Vec<LineReading>> =
-            tokens.par_iter().map(|tokens| self.readout.read(tokens)).collect::<Result<_, _>>()?;
+        let lines: Vec<Vec<LineReading>> = tokens
+            .par_iter()
+            .map(|tokens| self.readout.read(tokens))
+            .collect::<Result<_, _>>()?;
         reading.readout += decoding.elapsed().as_secs_f64();
         reading.vision_tokens += tokens.iter().map(|t| t.len()).sum::<usize>();
-        reading.lines.extend(lines.into_iter().flatten().map(ReadLine::from));
+        reading
+            .lines
+            .extend(lines.into_iter().flatten().map(ReadLine::from));
         Ok(())
     }
 }
@@ -380,7 +461,12 @@ fn region_scores(scan: &Scan, scores: &[f32]) -> Vec<RegionScore> {
     scan.lines
         .iter()
         .zip(scores)
-        .map(|(line, &score)| RegionScore { page: line.page, row: line.line, bbox: line.bbox, score })
+        .map(|(line, &score)| RegionScore {
+            page: line.page,
+            row: line.line,
+            bbox: line.bbox,
+            score,
+        })
         .collect()
 }
 
@@ -388,13 +474,22 @@ fn finish<A, T>(read: Reply<A>, output: T, started: Instant, choosing: f64) -> R
     let mut seconds = read.seconds;
     seconds.select += choosing;
     seconds.total = started.elapsed().as_secs_f64();
-    let others = seconds.render + seconds.scan + seconds.scan_readout + seconds.select + seconds.crops;
+    let others =
+        seconds.render + seconds.scan + seconds.scan_readout + seconds.select + seconds.crops;
     seconds.answer = (seconds.total - others - seconds.crops_readout).max(0.0);
-    Reply { output, tokens: read.tokens, seconds, crops: read.crops }
+    Reply {
+        output,
+        tokens: read.tokens,
+        seconds,
+        crops: read.crops,
+    }
 }
 
 fn count_tokens(lines: &[ReadLine]) -> usize {
-    lines.par_iter().map(|line| TokenCounter.count(&line.text)).sum()
+    lines
+        .par_iter()
+        .map(|line| TokenCounter.count(&line.text))
+        .sum()
 }
 
 /// Share of the document that lies before the end of a page.
@@ -404,7 +499,9 @@ fn fraction(document: &Document, page: &Page) -> f64 {
         return (f64::from(page.number) / blocks).min(1.0);
     };
     let within = match document.blocks.get(line.source_block) {
-        Some(glyph_render::Block::Text { text, .. }) => line.source.end as f64 / text.len().max(1) as f64,
+        Some(glyph_render::Block::Text { text, .. }) => {
+            line.source.end as f64 / text.len().max(1) as f64
+        }
         _ => 1.0,
     };
     ((line.source_block as f64 + within) / blocks).min(1.0)

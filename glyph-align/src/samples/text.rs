@@ -22,11 +22,17 @@ impl Corpus {
     /// If nothing can be read or no line holds text.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, AlignError> {
         let path = path.as_ref();
-        let fail = |source| AlignError::Read { path: path.to_owned(), source };
+        let fail = |source| AlignError::Read {
+            path: path.to_owned(),
+            source,
+        };
         let mut files = vec![path.to_owned()];
         if path.is_dir() {
             files = std::fs::read_dir(path)
-                .and_then(|dir| dir.map(|entry| entry.map(|e| e.path())).collect::<Result<Vec<_>, _>>())
+                .and_then(|dir| {
+                    dir.map(|entry| entry.map(|e| e.path()))
+                        .collect::<Result<Vec<_>, _>>()
+                })
                 .map_err(fail)?;
             files.retain(|f| f.extension().is_some_and(|e| e == "txt"));
             files.sort();
@@ -36,14 +42,21 @@ impl Corpus {
             corpus.push_text(&std::fs::read_to_string(file).map_err(fail)?);
         }
         if corpus.lines.is_empty() {
-            return Err(AlignError::EmptyCorpus { path: path.to_owned() });
+            return Err(AlignError::EmptyCorpus {
+                path: path.to_owned(),
+            });
         }
         Ok(corpus)
     }
 
     /// Adds a text.
     pub fn push_text(&mut self, text: &str) {
-        self.lines.extend(text.lines().map(str::trim).filter(|l| l.len() > 2).map(str::to_owned));
+        self.lines.extend(
+            text.lines()
+                .map(str::trim)
+                .filter(|l| l.len() > 2)
+                .map(str::to_owned),
+        );
     }
 
     /// The lines, in order.
@@ -85,22 +98,43 @@ impl TextSource {
         Self {
             corpus,
             han: all.iter().copied().filter(is_han).collect(),
-            frequent: all.iter().copied().take(Charset::builtin().head_classes() - 4).collect(),
-            others: all.iter().copied().filter(|c| !is_han(c) && !c.is_ascii()).collect(),
+            frequent: all
+                .iter()
+                .copied()
+                .take(Charset::builtin().head_classes() - 4)
+                .collect(),
+            others: all
+                .iter()
+                .copied()
+                .filter(|c| !is_han(c) && !c.is_ascii())
+                .collect(),
         }
     }
 
     /// One line of up to about 96 half-width cells.
     pub fn line(&self, rng: &mut impl Rng) -> String {
-        let indent = if rng.random_bool(0.3) { rng.random_range(0..9) } else { 0 };
-        let cells = if rng.random_bool(0.7) { 96 } else { rng.random_range(4..96) };
+        let indent = if rng.random_bool(0.3) {
+            rng.random_range(0..9)
+        } else {
+            0
+        };
+        let cells = if rng.random_bool(0.7) {
+            96
+        } else {
+            rng.random_range(4..96)
+        };
         let body = match rng.random_range(0..100) {
             0..=34 => match &self.corpus {
                 Some(corpus) => corpus.passage(rng, cells),
                 None => self.words(rng, cells),
             },
             35..=44 => self.words(rng, cells),
-            45..=56 => run(rng, cells, |rng| char::from(rng.random_range(0x21..0x7fu8)), 0.12),
+            45..=56 => run(
+                rng,
+                cells,
+                |rng| char::from(rng.random_range(0x21..0x7fu8)),
+                0.12,
+            ),
             57..=64 => self.identifiers(rng, cells),
             65..=82 => run(rng, cells, |rng| pick(&self.han, rng), 0.0),
             83..=93 => self.mixed(rng, cells),
@@ -117,7 +151,11 @@ impl TextSource {
             let len = rng.random_range(1..12);
             let style = rng.random_range(0..12);
             for i in 0..len {
-                let c = if style == 0 { rng.random_range(b'0'..=b'9') } else { letter(rng) };
+                let c = if style == 0 {
+                    rng.random_range(b'0'..=b'9')
+                } else {
+                    letter(rng)
+                };
                 let upper = style == 1 || (style == 2 && i == 0);
                 out.push(if upper { c.to_ascii_uppercase() } else { c }.into());
             }
@@ -131,8 +169,10 @@ impl TextSource {
 
     fn identifiers(&self, rng: &mut impl Rng, cells: usize) -> String {
         const HEX: &[u8] = b"0123456789abcdef";
-        const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-.";
-        const CODE: &[u8] = b"(){}[]<>=+-*/%&|!~^;:,._#@$\\\"'`?0123456789abcdefghijklmnopqrstuvwxyz ";
+        const BASE64: &[u8] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_-.";
+        const CODE: &[u8] =
+            b"(){}[]<>=+-*/%&|!~^;:,._#@$\\\"'`?0123456789abcdefghijklmnopqrstuvwxyz ";
         let mut out = String::new();
         while out.len() < cells {
             let (set, len) = match rng.random_range(0..5) {
@@ -142,7 +182,8 @@ impl TextSource {
                 3 => (CODE, rng.random_range(8..60)),
                 _ => {
                     for n in [8, 4, 4, 4, 12] {
-                        (0..n).for_each(|_| out.push(char::from(*HEX.choose(rng).unwrap_or(&b'0'))));
+                        (0..n)
+                            .for_each(|_| out.push(char::from(*HEX.choose(rng).unwrap_or(&b'0'))));
                         out.push('-');
                     }
                     out.pop();
@@ -166,7 +207,11 @@ impl TextSource {
                 0 | 1 => (0..len).for_each(|_| out.push(pick(&self.han, rng))),
                 2 => (0..len).for_each(|_| out.push(char::from(rng.random_range(0x21..0x7fu8)))),
                 3 => (0..len).for_each(|_| out.push(char::from(letter(rng)))),
-                _ => out.push(if rng.random() { ' ' } else { pick(&self.others, rng) }),
+                _ => out.push(if rng.random() {
+                    ' '
+                } else {
+                    pick(&self.others, rng)
+                }),
             }
             n += len;
         }
@@ -180,9 +225,24 @@ fn pick(set: &[char], rng: &mut impl Rng) -> char {
 
 /// A lower-case letter by its frequency in English.
 fn letter(rng: &mut impl Rng) -> u8 {
-    *b"eeeeeetttttaaaaoooiiinnnssshhhrrrddlllccuummwwffggyyppbbvkjxqz".choose(rng).unwrap_or(&b'e')
+    *b"eeeeeetttttaaaaoooiiinnnssshhhrrrddlllccuummwwffggyyppbbvkjxqz"
+        .choose(rng)
+        .unwrap_or(&b'e')
 }
 
-fn run<R: Rng>(rng: &mut R, cells: usize, mut next: impl FnMut(&mut R) -> char, space: f64) -> String {
-    (0..cells).map(|_| if space > 0.0 && rng.random_bool(space) { ' ' } else { next(rng) }).collect()
+fn run<R: Rng>(
+    rng: &mut R,
+    cells: usize,
+    mut next: impl FnMut(&mut R) -> char,
+    space: f64,
+) -> String {
+    (0..cells)
+        .map(|_| {
+            if space > 0.0 && rng.random_bool(space) {
+                ' '
+            } else {
+                next(rng)
+            }
+        })
+        .collect()
 }

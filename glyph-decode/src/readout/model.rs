@@ -101,8 +101,11 @@ struct Expander {
 impl Expander {
     fn forward(&self, tokens: Tensor<2>) -> Tensor<2> {
         let [n, _] = tokens.dims();
-        let x = self.down.forward(self.activation.forward(self.up.forward(tokens)));
+        let x = self
+            .down
+            .forward(self.activation.forward(self.up.forward(tokens)));
         let [_, width] = x.dims();
-        self.norm.forward(x.reshape([n * self.cells, width / self.cells]))
+        self.norm
+            .forward(x.reshape([n * self.cells, width / self.cells]))
     }
 }

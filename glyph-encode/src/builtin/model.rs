@@ -58,7 +58,11 @@ impl BuiltinEncoderConfig {
         EncoderModel {
             stem_in: LinearConfig::new(WINDOW_SIZE, self.stem_size).init(device),
             stem_out: LinearConfig::new(self.stem_size, d).init(device),
-            position: Initializer::Normal { mean: 0.0, std: 0.02 }.init([PATCHES_PER_ROW, d], device),
+            position: Initializer::Normal {
+                mean: 0.0,
+                std: 0.02,
+            }
+            .init([PATCHES_PER_ROW, d], device),
             blocks: (0..self.num_hidden_layers)
                 .map(|_| Block::new(d, self.num_attention_heads, self.intermediate_size, device))
                 .collect(),
@@ -151,9 +155,14 @@ impl Block {
         let scores = part(0)
             .matmul(part(1).transpose())
             .mul_scalar(1.0 / (head as f64).sqrt());
-        let mixed = softmax(scores, 3).matmul(part(2)).swap_dims(1, 2).reshape([rows, n, d]);
+        let mixed = softmax(scores, 3)
+            .matmul(part(2))
+            .swap_dims(1, 2)
+            .reshape([rows, n, d]);
         let x = x + self.proj.forward(mixed);
-        let h = self.activation.forward(self.up.forward(self.norm_mlp.forward(x.clone())));
+        let h = self
+            .activation
+            .forward(self.up.forward(self.norm_mlp.forward(x.clone())));
         x + self.down.forward(h)
     }
 }
@@ -181,7 +190,9 @@ impl Merger {
     fn forward(&self, patches: Tensor<3>) -> Tensor<3> {
         let [rows, n, d] = patches.dims();
         let x = patches.reshape([rows, n / self.merge, self.merge * d]);
-        let x = self.down.forward(self.activation.forward(self.up.forward(x)));
+        let x = self
+            .down
+            .forward(self.activation.forward(self.up.forward(x)));
         self.norm.forward(x)
     }
 }

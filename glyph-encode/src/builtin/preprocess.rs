@@ -31,7 +31,11 @@ pub fn row_windows(pixels: &[u8], stride: usize, out: &mut [f32]) {
 
 /// Whether a box of pixels holds no ink.
 pub(crate) fn is_blank(pixels: &[u8], stride: usize, x: usize, width: usize) -> bool {
-    (0..PATCH_SIZE).all(|y| pixels[y * stride + x..y * stride + x + width].iter().all(|&p| p == 255))
+    (0..PATCH_SIZE).all(|y| {
+        pixels[y * stride + x..y * stride + x + width]
+            .iter()
+            .all(|&p| p == 255)
+    })
 }
 
 #[cfg(test)]
@@ -45,7 +49,10 @@ mod tests {
         let mut out = vec![0.0; PATCHES_PER_ROW * WINDOW_SIZE];
         row_windows(&pixels, ROW_WIDTH, &mut out);
         let inked: Vec<usize> = (0..out.len()).filter(|&i| out[i] > 0.0).collect();
-        assert_eq!(inked, [3 * WINDOW_WIDTH + 27, WINDOW_SIZE + 3 * WINDOW_WIDTH + 13]);
+        assert_eq!(
+            inked,
+            [3 * WINDOW_WIDTH + 27, WINDOW_SIZE + 3 * WINDOW_WIDTH + 13]
+        );
         assert!(is_blank(&pixels, ROW_WIDTH, 28, 56) && !is_blank(&pixels, ROW_WIDTH, 14, 14));
     }
 }

@@ -158,7 +158,11 @@ fn chunks(bytes: &[u8], width: u32, height: u32) -> (u32, Option<CellLayout>) {
         return (1, None);
     };
     let text = &reader.info().uncompressed_latin1_text;
-    geometry(text.iter().map(|c| (c.keyword.as_str(), c.text.as_str())), width, height)
+    geometry(
+        text.iter().map(|c| (c.keyword.as_str(), c.text.as_str())),
+        width,
+        height,
+    )
 }
 
 /// The page number and the grid from a PNG's text chunks.

@@ -149,6 +149,7 @@ fn page_images_pass_through() {
         width: 3,
         height: 2,
         pixels: vec![7; 6],
+        metadata: Vec::new(),
     };
     let blocks = vec![
         text(BlockKind::Paragraph, "before"),
