@@ -1,0 +1,66 @@
+//! Small pieces of XML reading.
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesRef, BytesStart, Event};
+
+pub(super) type Error = quick_xml::Error;
+
+/// The value of the attribute with this local name.
+pub(super) fn attribute(element: &BytesStart<'_>, name: &str) -> Option<String> {
+    let mut attributes = element.attributes();
+    let mut attributes = attributes.with_checks(false).flatten();
+    let found = attributes.find(|a| a.key.local_name().as_ref() == name)?;
+    let value = found
+        .normalized_value(quick_xml::XmlVersion::Implicit1_0)
+        .ok()?;
+    Some(value.into_owned())
+}
+
+/// The text of `&amp;`, `&#8211;` and the like; nothing for an unknown entity.
+pub(super) fn reference(reference: &BytesRef<'_>) -> Option<String> {
+    if let Ok(Some(c)) = reference.resolve_char_ref() {
+        return Some(c.into());
+    }
+    let name = reference.xml10_content();
+    quick_xml::escape::resolve_xml_entity(&name).map(str::to_owned)
+}
+
+/// The target of the package's main part.
+pub(super) fn office_document(xml: &str) -> Result<Option<String>, Error> {
+    let mut reader = Reader::from_str(xml);
+    loop {
+        match reader.read_event()? {
+            Event::Eof => return Ok(None),
+            Event::Start(element) | Event::Empty(element) => {
+                let kind = attribute(&element, "Type").unwrap_or_default();
+                if kind.ends_with("/officeDocument")
+                    && let Some(target) = attribute(&element, "Target")
+                {
+                    return Ok(Some(target.trim_start_matches('/').to_owned()));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The `dc:title` of the core properties, where it is not blank.
+pub(super) fn title(xml: &str) -> Result<Option<String>, Error> {
+    let mut reader = Reader::from_str(xml);
+    let mut inside = false;
+    let mut title = String::new();
+    loop {
+        match reader.read_event()? {
+            Event::Eof => break,
+            Event::Start(element) => inside = element.local_name().as_ref() == "title",
+            Event::End(_) => inside = false,
+            Event::Text(text) if inside => title.push_str(&text.xml10_content()),
+            Event::GeneralRef(entity) if inside => {
+                title.push_str(&reference(&entity).unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+    let title = title.trim();
+    Ok((!title.is_empty()).then(|| title.to_owned()))
+}
