@@ -58,7 +58,7 @@ impl Extract {
             }
         };
         // Many files are encrypted with an empty password, only to restrict printing.
-        if document.is_encrypted() {
+        if document.trailer.get(b"Encrypt").is_ok() {
             match quiet::catch(|| document.decrypt("")) {
                 Ok(Ok(())) => {}
                 _ => return Err(encrypted()),

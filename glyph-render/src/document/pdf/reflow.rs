@@ -163,10 +163,18 @@ fn is_full(lines: &[Line], index: usize, next: &Line) -> bool {
     let line = &lines[index];
     let near = &lines[index.saturating_sub(12)..(index + 13).min(lines.len())];
     let beside = |other: &&Line| {
-        (other.x0 - line.x0).abs() < 4.0 * line.size && (other.size / line.size - 1.0).abs() < 0.2
+        other.mono.is_some() == line.mono.is_some()
+            && (other.x0 - line.x0).abs() < 4.0 * line.size
+            && (other.size / line.size - 1.0).abs() < 0.2
     };
-    let right = near.iter().filter(beside).map(|other| other.x1);
-    let right = right.fold(line.x1, f32::max);
+    let mut ends: Vec<f32> = near.iter().filter(beside).map(|other| other.x1).collect();
+    ends.sort_by(|a, b| b.total_cmp(a));
+    // The right edge is where two lines end: a single one may jut out.
+    let edge = ends
+        .windows(2)
+        .find(|pair| pair[0] - pair[1] < 0.05 * line.size);
+    let right = edge.map_or(ends.first(), |pair| pair.last());
+    let right = right.copied().unwrap_or(line.x1);
     let width = |text: &str| text.chars().map(ems).sum::<f32>();
     let scale = (line.x1 - line.x0) / width(line.text.trim()).max(0.5);
     let mut word = String::new();
