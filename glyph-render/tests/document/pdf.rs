@@ -16,6 +16,7 @@ fn pdf(pages: &[String], trailer: &str) -> Vec<u8> {
         "<< /Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << /XObject << /Fm 5 0 R >> \
          >> /Length 6 >>\nstream\n/Fm Do\nendstream"
             .into(),
+        "<< /Title (Named) >>".into(),
     ];
     let mut kids = String::new();
     for page in pages {
@@ -113,7 +114,7 @@ fn lines_become_paragraphs() {
 fn large_lines_are_headings() {
     let heading = "BT /F1 24 Tf 40 380 Td (A title) Tj ET\n".to_owned();
     let page = heading + &lines(&["Some text that is longer than the title."]);
-    let document = open("a.pdf", pdf(&[page], "/Info << /Title (Named) >>"));
+    let document = open("a.pdf", pdf(&[page], "/Info 6 0 R"));
     let document = document.expect("a document");
     assert_eq!(document.title.as_deref(), Some("Named"));
     assert_eq!(texts(&document)[0], (BlockKind::Heading(1), "A title", 1));
@@ -195,7 +196,7 @@ fn bad_files_are_errors() {
 
 #[test]
 fn a_page_that_breaks_the_reader_is_no_crash() {
-    // pdf-extract panics on an unknown font; the others of the document are read all the same.
+    // pdf-extract panics on an unknown font: an error that names the page, or the page drawn.
     let broken = "BT /F9 12 Tf 40 300 Td (x) Tj ET".to_owned();
     let looped = format!(
         "/Fm Do {}",
