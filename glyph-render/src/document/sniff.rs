@@ -2,7 +2,7 @@
 
 use super::{DocumentError, Limits};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Bytes looked at to name the format.
@@ -65,9 +65,9 @@ impl Source {
     }
 
     /// The file, from its start.
+    #[cfg(any(feature = "docx", feature = "pdfium"))]
     pub(crate) fn into_file(mut self) -> Result<File, DocumentError> {
-        self.file
-            .seek(SeekFrom::Start(0))
+        std::io::Seek::rewind(&mut self.file)
             .map_err(|source| DocumentError::io(&self.path, source))?;
         Ok(self.file)
     }

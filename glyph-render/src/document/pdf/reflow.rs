@@ -133,6 +133,10 @@ fn goes_on(open: &Open, last: &Line, line: &Line, full: bool, pitch: f32, item: 
     if item && (!full || ended || open.item) {
         return false;
     }
+    // Dots that lead to a page number: a line of a table of contents ends.
+    if last.text.contains(". . . .") || last.text.contains(".....") {
+        return false;
+    }
     if down < 0.0 {
         // The next column.
         return full && !ended;

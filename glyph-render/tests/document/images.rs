@@ -1,0 +1,118 @@
+//! Page images.
+
+use crate::{Fixture, message, open};
+use glyph_render::{Block, Document, DocumentError, Limits, OpenOptions, PageImage};
+use image::{ImageFormat, Rgba, RgbaImage};
+use std::io::Cursor;
+use std::sync::{Arc, Mutex};
+
+fn encoded(image: &image::DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, format).expect("an encoder");
+    bytes.into_inner()
+}
+
+fn grey(width: u32, height: u32, value: u8) -> image::DynamicImage {
+    image::GrayImage::from_pixel(width, height, image::Luma([value])).into()
+}
+
+fn page(document: &Document, index: usize) -> &PageImage {
+    match &document.blocks[index] {
+        Block::Page(page) => page,
+        other => panic!("expected a page image, found {other:?}"),
+    }
+}
+
+#[test]
+fn a_folder_is_read_in_natural_order() {
+    let fixture = Fixture::new();
+    for (name, value) in [("page_10.png", 10), ("page_2.png", 2), ("page_1.PNG", 1)] {
+        fixture.file(name, encoded(&grey(4, 3, value), ImageFormat::Png));
+    }
+    fixture.file("page_3.jpg", encoded(&grey(4, 3, 128), ImageFormat::Jpeg));
+    fixture.file("notes.txt", "not a page");
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&seen);
+    let options = OpenOptions {
+        progress: Some(Arc::new(move |done, total| {
+            sink.lock().expect("no panic before").push((done, total));
+        })),
+        ..OpenOptions::default()
+    };
+    let document = Document::open_with(fixture.folder.path(), &options).expect("pages");
+    assert!(document.is_images());
+    let names: Vec<_> = (0..4).map(|i| page(&document, i).name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["page_1.PNG", "page_2.png", "page_3.jpg", "page_10.png"]
+    );
+    assert_eq!(page(&document, 1).pixels, [2; 12]);
+    assert_eq!(
+        (page(&document, 1).width, page(&document, 1).height),
+        (4, 3)
+    );
+    assert_eq!(
+        *seen.lock().expect("no panic before"),
+        [(1, 4), (2, 4), (3, 4), (4, 4)]
+    );
+}
+
+#[test]
+fn alpha_is_put_on_white() {
+    let mut image = RgbaImage::from_pixel(3, 1, Rgba([0, 0, 0, 0]));
+    image.put_pixel(1, 0, Rgba([0, 0, 0, 255]));
+    image.put_pixel(2, 0, Rgba([0, 0, 0, 128]));
+    let document = open("a.png", encoded(&image.into(), ImageFormat::Png)).expect("a page");
+    assert_eq!(page(&document, 0).pixels, [255, 0, 127]);
+}
+
+#[test]
+fn glyph_text_chunks_are_kept() {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 1, 1);
+    encoder.set_color(png::ColorType::Grayscale);
+    let plain = encoder.add_text_chunk("glyph:page".into(), "7".into());
+    plain.expect("a keyword");
+    let other = encoder.add_text_chunk("Author".into(), "x".into());
+    other.expect("a keyword");
+    let wide = encoder.add_itxt_chunk("glyph:text".into(), "世界".into());
+    wide.expect("a keyword");
+    let mut writer = encoder.write_header().expect("a header");
+    writer.write_image_data(&[9]).expect("pixels");
+    writer.finish().expect("an end");
+    let document = open("a.png", bytes).expect("a page");
+    let expected = [("glyph:page", "7"), ("glyph:text", "世界")];
+    let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(page(&document, 0).metadata, expected);
+}
+
+#[test]
+fn bad_images_are_named() {
+    let fixture = Fixture::new();
+    let empty = Document::open(fixture.folder.path());
+    assert!(matches!(empty, Err(DocumentError::NoImages { .. })));
+    message(empty);
+    fixture.file("1.png", encoded(&grey(1, 1, 0), ImageFormat::Png));
+    fixture.file("2.png", "text");
+    let error = message(Document::open(fixture.folder.path()));
+    assert!(error.contains("2.png"), "{error}");
+    let mut cut = encoded(&grey(50, 50, 7), ImageFormat::Png);
+    cut.truncate(60);
+    assert!(message(open("cut.png", cut)).contains("cut.png"));
+}
+
+#[test]
+fn too_many_pixels_are_refused_before_decoding() {
+    let fixture = Fixture::new();
+    let path = fixture.file("a.png", encoded(&grey(100, 100, 7), ImageFormat::Png));
+    let limits = Limits {
+        max_image_pixels: 9_999,
+        ..Limits::default()
+    };
+    let options = OpenOptions {
+        limits,
+        ..OpenOptions::default()
+    };
+    let error = message(Document::open_with(path, &options));
+    assert!(error.contains("10000") && error.contains("9999"), "{error}");
+}
