@@ -1,7 +1,20 @@
 //! Typesets documents (TXT, PDF, DOCX) into deterministic page images for vision encoders.
 
+mod config;
 mod document;
+mod error;
+mod font;
+mod layout;
+mod page;
+mod raster;
+mod typeset;
 
+pub use config::{Alignment, Color, FlowStyle, NewlineMarkup, RenderConfig, Style};
 pub use document::{
     Block, BlockKind, Document, DocumentError, Limits, OpenOptions, PageImage, ProgressCallback,
 };
+pub use error::RenderError;
+pub use font::{FontFile, FontSet};
+pub use layout::half_cells;
+pub use page::{BBox, CellLayout, Page, PageLine};
+pub use typeset::{PageIter, Renderer, Typesetter};
