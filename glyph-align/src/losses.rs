@@ -10,7 +10,7 @@ use crate::AlignError;
 /// its text's does, 2 where they oppose.
 #[derive(Debug, Clone, Copy)]
 pub struct SemanticAlignmentLoss {
-    /// Lower bound of each norm, so that a zero embedding has a gradient of zero, not NaN.
+    /// Lower bound of each norm, so that the gradient of a zero embedding is finite.
     pub eps: f64,
 }
 
@@ -41,13 +41,9 @@ impl SemanticAlignmentLoss {
                 found: image_emb.dims().to_vec(),
             });
         }
-        let norm = |x: &Tensor<2>| {
-            x.clone()
-                .powf_scalar(2.0)
-                .sum_dim(1)
-                .sqrt()
-                .clamp_min(self.eps)
-        };
+        // The bound lies under the root: the root's own gradient at zero is infinite.
+        let floor = self.eps * self.eps;
+        let norm = |x: &Tensor<2>| (x.clone() * x.clone()).sum_dim(1).clamp_min(floor).sqrt();
         let norms = norm(&text_emb) * norm(&image_emb);
         let cosine = (text_emb * image_emb).sum_dim(1) / norms;
         Ok(cosine.mean().neg().add_scalar(1.0))
