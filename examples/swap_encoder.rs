@@ -1,5 +1,4 @@
 //! Swaps a stage: an encoder of one's own that reads white text on black pages.
-//!
 //! `cargo run --release --example swap_encoder`
 
 #![allow(
@@ -7,8 +6,6 @@
     clippy::print_stderr,
     reason = "a command-line program prints"
 )]
-
-use std::ops::ControlFlow;
 
 use anyhow::Result;
 use glyph_pipeline::encode::{
@@ -69,7 +66,6 @@ fn main() -> Result<()> {
         .device(&device)
         .renderer(DarkRenderer(Typesetter::new(RenderConfig::builtin())?))
         .encoder(DarkModeEncoder(BuiltinEncoder::new(&device)?))
-        .progress(|_| ControlFlow::Continue(()))
         .build()?;
     let text =
         "The bridge opens at nine. The bridge keeper is called Mara Holt. It closes at dusk.";

@@ -216,7 +216,7 @@ struct LineBuilder {
     first: TokenPosition,
     last: TokenPosition,
     cells: Vec<(Cell, f32)>,
-    /// Start and end of each token's box in pixels, with the first cell it stands for.
+    /// Cells that one token stands for.
     per_token: usize,
 }
 

@@ -184,24 +184,15 @@ impl Pipeline {
         scores: &[f32],
         context_rows: u32,
     ) -> Result<Reply<Vec<ReadLine>>, PipelineError> {
-        let mut seconds = scan.seconds;
-        let started = Instant::now();
+        let choosing = Instant::now();
         let crops = plan_crops(
             &region_scores(scan, scores),
             &self.budget(scan, context_rows),
         );
-        seconds.select += started.elapsed().as_secs_f64();
-        let reading = self.read_pages(document, Detail::Local, Some(&crops))?;
-        seconds.render += reading.render;
-        seconds.crops += reading.encode;
-        seconds.crops_readout += reading.readout;
-        let tokens = TokenAccount::new(scan.text_tokens, scan.vision_tokens, reading.vision_tokens);
-        Ok(Reply {
-            output: reading.lines,
-            tokens,
-            seconds,
-            crops,
-        })
+        let choosing = choosing.elapsed().as_secs_f64();
+        let mut read = self.read_crops(document, scan, crops)?;
+        read.seconds.select += choosing;
+        Ok(read)
     }
 
     /// Answers a question with what the pages say.
@@ -210,12 +201,14 @@ impl Pipeline {
     /// If the question has no word, a stage fails, or the progress callback says stop.
     pub fn ask(&self, document: &Document, question: &str) -> Result<Reply<Answer>, PipelineError> {
         tasks::check_question(question)?;
-        self.task(
-            document,
-            |scan| tasks::rank(question, &scan.lines),
-            1,
-            |lines| Ok(tasks::answer(question, lines)?),
-        )
+        let started = Instant::now();
+        let scan = self.scan(document)?;
+        let choosing = Instant::now();
+        let scores = tasks::rank(question, &scan.lines);
+        let choosing = choosing.elapsed().as_secs_f64();
+        let read = self.crop(document, &scan, &scores, 1)?;
+        let output = tasks::answer(question, &read.output)?;
+        Ok(finish(read, output, started, choosing))
     }
 
     /// [`Pipeline::ask`] on plain text.
@@ -267,7 +260,6 @@ impl Pipeline {
             .into_iter()
             .map(|c| if c { 1.0 } else { 0.0 })
             .collect();
-        let choosing = choosing.elapsed().as_secs_f64();
         // Every candidate is read: key information is not a matter of budget.
         let crops = plan_crops(
             &region_scores(&scan, &scores),
@@ -277,37 +269,30 @@ impl Pipeline {
                 context_rows: 0,
             },
         );
+        let choosing = choosing.elapsed().as_secs_f64();
+        let read = self.read_crops(document, &scan, crops)?;
+        let output = tasks::extract(&read.output, fields);
+        Ok(finish(read, output, started, choosing))
+    }
+
+    /// Encodes crops finely, reads them, and adds their cost to the scan's.
+    fn read_crops(
+        &self,
+        document: &Document,
+        scan: &Scan,
+        crops: Vec<Crop>,
+    ) -> Result<Reply<Vec<ReadLine>>, PipelineError> {
         let reading = self.read_pages(document, Detail::Local, Some(&crops))?;
         let mut seconds = scan.seconds;
         seconds.render += reading.render;
         seconds.crops += reading.encode;
         seconds.crops_readout += reading.readout;
-        let tokens = TokenAccount::new(scan.text_tokens, scan.vision_tokens, reading.vision_tokens);
-        let read = Reply {
-            output: (),
-            tokens,
+        Ok(Reply {
+            output: reading.lines,
+            tokens: TokenAccount::new(scan.text_tokens, scan.vision_tokens, reading.vision_tokens),
             seconds,
             crops,
-        };
-        let output = tasks::extract(&reading.lines, fields);
-        Ok(finish(read, output, started, choosing))
-    }
-
-    fn task<T>(
-        &self,
-        document: &Document,
-        score: impl FnOnce(&Scan) -> Vec<f32>,
-        context_rows: u32,
-        conclude: impl FnOnce(&[ReadLine]) -> Result<T, PipelineError>,
-    ) -> Result<Reply<T>, PipelineError> {
-        let started = Instant::now();
-        let scan = self.scan(document)?;
-        let choosing = Instant::now();
-        let scores = score(&scan);
-        let choosing = choosing.elapsed().as_secs_f64();
-        let read = self.crop(document, &scan, &scores, context_rows)?;
-        let output = conclude(&read.output)?;
-        Ok(finish(read, output, started, choosing))
+        })
     }
 
     fn budget(&self, scan: &Scan, context_rows: u32) -> CropBudget {

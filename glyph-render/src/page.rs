@@ -2,7 +2,7 @@
 
 mod file;
 
-pub(crate) use file::{geometry, luminance};
+pub(crate) use file::{geometry, luminance, on_white};
 
 use std::ops::Range;
 

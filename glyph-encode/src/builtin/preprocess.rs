@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn windows_overlap_by_half_a_patch() {
         let mut pixels = vec![255u8; ROW_WIDTH * PATCH_SIZE];
-        pixels[3 * ROW_WIDTH + 20] = 0; // patch 1, x = 6; also in the margins of patches 0 and 2? no: 0 only
+        pixels[3 * ROW_WIDTH + 20] = 0; // in patch 1, and in the right margin of patch 0
         let mut out = vec![0.0; PATCHES_PER_ROW * WINDOW_SIZE];
         row_windows(&pixels, ROW_WIDTH, &mut out);
         let inked: Vec<usize> = (0..out.len()).filter(|&i| out[i] > 0.0).collect();

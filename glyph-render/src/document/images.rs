@@ -2,6 +2,7 @@
 
 use super::sniff::{self, Source};
 use super::{Block, Document, DocumentError, Limits, OpenOptions, PageImage};
+use crate::page::on_white;
 use image::{ImageDecoder, ImageReader};
 use std::cmp::Ordering;
 use std::io::Cursor;
@@ -137,12 +138,6 @@ fn decode(
         pixels,
         metadata: png_metadata(bytes),
     })
-}
-
-/// A grey value with alpha over white.
-pub(crate) fn on_white(grey: u8, alpha: u8) -> u8 {
-    let (grey, alpha) = (u32::from(grey), u32::from(alpha));
-    ((grey * alpha + 255 * (255 - alpha) + 127) / 255) as u8
 }
 
 /// The text chunks of a PNG whose keyword starts with `glyph:`.

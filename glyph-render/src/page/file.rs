@@ -205,11 +205,16 @@ fn grey(image: DynamicImage) -> Vec<u8> {
             .pixels()
             .map(|pixel| {
                 let [r, g, b, a] = pixel.0;
-                let [luma, a] = [u32::from(luminance(r, g, b)), u32::from(a)];
-                ((luma * a + 255 * (255 - a) + 127) / 255) as u8
+                on_white(luminance(r, g, b), a)
             })
             .collect(),
     }
+}
+
+/// A grey value with alpha over white.
+pub(crate) fn on_white(grey: u8, alpha: u8) -> u8 {
+    let (grey, alpha) = (u32::from(grey), u32::from(alpha));
+    ((grey * alpha + 255 * (255 - alpha) + 127) / 255) as u8
 }
 
 /// The grey value of a colour (ITU-R BT.601).
