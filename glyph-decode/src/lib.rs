@@ -4,13 +4,35 @@
 //! each row with a probability for every character. [`BuiltinReadout`] is the one that ships.
 
 mod charset;
+mod constraint;
 mod error;
+#[cfg(test)]
+mod fake;
+mod generator;
 mod kv_cache;
+mod logits;
+mod loop_guard;
 mod model;
+mod prompt;
 mod readout;
+pub mod sampler;
+mod text_stream;
+mod vocabulary;
 
 pub use charset::{Cell, Charset, Class};
+pub use constraint::Constraint;
+#[cfg(feature = "json-schema")]
+pub use constraint::{JsonConstraint, SchemaCompiler};
 pub use error::DecodeError;
+pub use generator::{
+    FinishReason, GeneratedToken, Generation, GenerationConfig, GenerationProgress, Generator,
+    Piece, Session, Usage, generate_batch,
+};
 pub use kv_cache::{CachePolicy, KvCache};
+pub use logits::{Logits, TokenLogprob};
+pub use loop_guard::{FoundLoop, LoopGuard};
 pub use model::{LanguageModel, LogitsFor, ModelConfig, Segment, Sequence, TokenId};
+pub use prompt::{ChatTemplate, Message};
 pub use readout::{BuiltinReadout, LineReading, Readout, ReadoutConfig, ReadoutModel};
+pub use sampler::{History, LogitsFilter, Sampler};
+pub use vocabulary::Vocabulary;
