@@ -67,9 +67,9 @@ impl Parrot {
         let held: Vec<TokenId> = (at + 1 - cache.len()..=at)
             .map(|i| cache.layer(0).keys[i % slots].to_f32() as TokenId)
             .collect();
-        let hash = held
-            .iter()
-            .fold(17u32, |h, t| (h ^ t).wrapping_mul(0x9E37_79B1).rotate_left(5));
+        let hash = held.iter().fold(17u32, |h, t| {
+            (h ^ t).wrapping_mul(0x9E37_79B1).rotate_left(5)
+        });
         let mut logits: Vec<f32> = (0..VOCAB as u32)
             .map(|t| (hash ^ t).wrapping_mul(0x85EB_CA6B) as f32 / u32::MAX as f32)
             .collect();

@@ -83,7 +83,11 @@ impl Logits {
 
     /// Keeps only the tokens for which `keep` holds.
     pub fn retain(&mut self, keep: impl Fn(TokenId) -> bool) {
-        let kept: Vec<TokenId> = self.iter().map(|(token, _)| token).filter(|t| keep(*t)).collect();
+        let kept: Vec<TokenId> = self
+            .iter()
+            .map(|(token, _)| token)
+            .filter(|t| keep(*t))
+            .collect();
         self.keep_only(kept);
     }
 
@@ -132,7 +136,8 @@ impl Logits {
     /// The candidates by falling score, at most `n`; equal scores by rising id.
     pub fn top(&self, n: usize) -> Vec<(TokenId, f32)> {
         let mut all: Vec<(TokenId, f32)> = self.iter().collect();
-        let order = |a: &(TokenId, f32), b: &(TokenId, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        let order =
+            |a: &(TokenId, f32), b: &(TokenId, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
         if n == 0 {
             return Vec::new();
         }
@@ -145,13 +150,16 @@ impl Logits {
     }
 
     /// `ln Σ exp(score)` over the candidates.
-    pub fn log_sum_exp(&self) -> f32 {
-        let max = self.iter().map(|(_, v)| v).fold(f32::NEG_INFINITY, f32::max);
+    pub fn log_sum_exp(&self) -> f64 {
+        let max = self
+            .iter()
+            .map(|(_, v)| v)
+            .fold(f32::NEG_INFINITY, f32::max);
         if max == f32::NEG_INFINITY {
-            return max;
+            return f64::from(max);
         }
         let sum: f64 = self.iter().map(|(_, v)| f64::from((v - max).exp())).sum();
-        max + sum.ln() as f32
+        f64::from(max) + sum.ln()
     }
 
     /// Probabilities of the candidates, by falling probability.
@@ -159,7 +167,7 @@ impl Logits {
         let norm = self.log_sum_exp();
         let mut all = self.top(self.values.len());
         for (_, value) in &mut all {
-            *value = (*value - norm).exp();
+            *value = (f64::from(*value) - norm).exp() as f32;
         }
         all
     }
@@ -176,7 +184,7 @@ pub(crate) fn logprobs(
     let norm = logits.log_sum_exp();
     let of = |(token, value): (TokenId, f32)| TokenLogprob {
         token,
-        logprob: value - norm,
+        logprob: (f64::from(value) - norm) as f32,
     };
     (
         of((token, logits.get(token))),

@@ -2,11 +2,15 @@
 
 use std::fmt;
 
-use minijinja::value::{Kwargs, Value};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Kwargs, Serde, Value};
 use minijinja::{Environment, Error, ErrorKind, context};
 use serde::{Deserialize, Serialize};
 
 use crate::DecodeError;
+
+#[cfg(test)]
+mod tests;
 
 /// What a model without a template gets: ChatML, which most small models know.
 const CHATML: &str = "{% for message in messages %}\
@@ -71,7 +75,9 @@ impl fmt::Debug for ChatTemplate {
 
 fn fail(error: &Error) -> DecodeError {
     let detail = error.detail().map_or(String::new(), |d| format!(": {d}"));
-    let line = error.line().map_or(String::new(), |l| format!(" (line {l})"));
+    let line = error
+        .line()
+        .map_or(String::new(), |l| format!(" (line {l})"));
     DecodeError::ChatTemplate(format!("{}{detail}{line}", error.kind()))
 }
 
@@ -82,12 +88,20 @@ impl ChatTemplate {
     /// If it is not Jinja.
     pub fn new(source: &str) -> Result<Self, DecodeError> {
         let mut environment = Environment::new();
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_function("raise_exception", |message: String| -> Result<String, Error> {
-            Err(Error::new(ErrorKind::InvalidOperation, message))
-        });
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()
+            .map_err(|e| fail(&e))?;
+        environment.set_syntax(syntax);
+        environment
+            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.add_function(
+            "raise_exception",
+            |message: String| -> Result<String, Error> {
+                Err(Error::new(ErrorKind::InvalidOperation, message))
+            },
+        );
         environment.add_function("strftime_now", strftime_now);
         environment.add_filter("tojson", tojson);
         environment
@@ -145,17 +159,17 @@ impl ChatTemplate {
         let tools = if tools.is_empty() {
             Value::from(())
         } else {
-            Value::from_serialize(tools)
+            Value::from(Serde(tools))
         };
         self.environment
             .get_template(NAME)
             .and_then(|template| {
                 template.render(context! {
-                    messages => Value::from_serialize(messages),
+                    messages => Value::from(Serde(messages)),
                     tools,
                     add_generation_prompt,
-                    bos_token => self.bos_token,
-                    eos_token => self.eos_token,
+                    bos_token => self.bos_token.as_str(),
+                    eos_token => self.eos_token.as_str(),
                 })
             })
             .map_err(|e| fail(&e))
@@ -179,12 +193,17 @@ fn tojson(value: Value, kwargs: Kwargs) -> Result<Value, Error> {
             let indent = " ".repeat(n);
             let formatter = serde_json::ser::PrettyFormatter::with_indent(indent.as_bytes());
             value
-                .serialize(&mut serde_json::Serializer::with_formatter(&mut out, formatter))
+                .serialize(&mut serde_json::Serializer::with_formatter(
+                    &mut out, formatter,
+                ))
                 .map_err(wrong)?;
         }
         None => {
             value
-                .serialize(&mut serde_json::Serializer::with_formatter(&mut out, PythonStyle))
+                .serialize(&mut serde_json::Serializer::with_formatter(
+                    &mut out,
+                    PythonStyle,
+                ))
                 .map_err(wrong)?;
         }
     }

@@ -111,7 +111,7 @@ fn draw(logits: &Logits, rng: &mut ChaCha8Rng) -> Option<TokenId> {
     let mut at = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
     let mut last = None;
     for (token, value) in all {
-        let probability = f64::from(value - norm).exp();
+        let probability = (f64::from(value) - norm).exp();
         if at < probability {
             return Some(token);
         }

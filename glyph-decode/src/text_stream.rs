@@ -130,7 +130,10 @@ mod tests {
         assert_eq!(s.push(b"age #").text, "\nUsage ");
         assert_eq!(s.push(b"# x\nUse").text, "## x");
         let end = s.push(b"r: more");
-        assert_eq!((end.text.as_str(), end.stop.as_deref()), ("", Some("\nUser:")));
+        assert_eq!(
+            (end.text.as_str(), end.stop.as_deref()),
+            ("", Some("\nUser:"))
+        );
     }
 
     #[test]

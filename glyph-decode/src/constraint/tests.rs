@@ -1,8 +1,11 @@
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::*;
-use crate::fake::{Bytes, EOS};
-use crate::{GenerationConfig, History, LogitsFilter};
+use crate::fake::{Bytes, EOS, Parrot};
+use crate::sampler::LogitBias;
+use crate::{FinishReason, GenerationConfig, History, Session};
 
 /// Runs a sampler over random logits until the constraint ends, and gives the text.
 fn random_output(schema: &Value, seed: u64, max: usize) -> (String, bool) {
@@ -55,7 +58,10 @@ fn random_tokens_become_valid_json() {
             let (text, complete) = random_output(schema, seed, 240);
             assert!(complete, "not closed in time: {text}");
             let value: Value = serde_json::from_str(&text).expect(&text);
-            assert!(validator.is_valid(&value), "{text} does not follow {schema}");
+            assert!(
+                validator.is_valid(&value),
+                "{text} does not follow {schema}"
+            );
         }
     }
 }
@@ -65,15 +71,15 @@ fn what_cannot_be_enforced_is_said() {
     let compiler = SchemaCompiler::new(&Bytes, &[EOS]).unwrap();
     let error = compiler.compile(&json!({"type": "colour"})).unwrap_err();
     assert!(error.to_string().contains("colour"), "{error}");
-    let error = compiler.compile(&json!({"type": "array", "uniqueItems": true})).unwrap_err();
+    let error = compiler
+        .compile(&json!({"type": "array", "uniqueItems": true}))
+        .unwrap_err();
     assert!(error.to_string().contains("uniqueItems"), "{error}");
     assert!(SchemaCompiler::new(&Bytes, &[]).is_err());
 }
 
 #[test]
 fn the_form_goes_before_the_filters() {
-    use crate::{FinishReason, LogitBias, Session, fake::Parrot};
-    use std::sync::Arc;
     let compiler = SchemaCompiler::new(&Bytes, &[EOS]).unwrap();
     let schema = json!({"type": "object", "properties": {"a": {"enum": ["aaaaaaaa"]}},
         "required": ["a"], "additionalProperties": false});
@@ -89,6 +95,8 @@ fn the_form_goes_before_the_filters() {
         .finish()
         .unwrap();
     assert_eq!(out.text, r#"{"a": "aaaaaaaa"}"#);
-    assert!(matches!(out.finish_reason, FinishReason::Complete | FinishReason::Eos(_)));
-    let _: &dyn LogitsFilter = &LogitBias(Vec::new());
+    assert!(matches!(
+        out.finish_reason,
+        FinishReason::Complete | FinishReason::Eos(_)
+    ));
 }

@@ -63,10 +63,6 @@ impl Decoding {
         self.max_new_tokens - self.generated.len()
     }
 
-    pub(super) fn generated(&self) -> &[TokenId] {
-        &self.generated
-    }
-
     /// Text that waited for a stop string that did not come.
     pub(super) fn held_text(&mut self) -> String {
         self.stream.finish()
@@ -108,11 +104,7 @@ impl Decoding {
         }
         let bytes = vocabulary.token_bytes(token);
         let released = self.stream.push(&bytes);
-        let looped = self.guard.as_mut().and_then(|guard| {
-            let digits = bytes.trim_ascii();
-            let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-            guard.push(token, is_number)
-        });
+        let looped = self.guard.as_mut().and_then(|g| g.push(token, &bytes));
         let finish_reason = if let Some(stop) = released.stop {
             Some(FinishReason::Stop(stop))
         } else if self.constraint.as_ref().is_some_and(|c| c.is_complete()) {

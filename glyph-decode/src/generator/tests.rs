@@ -1,11 +1,10 @@
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::fake::{Bytes, EOS, Parrot};
-use crate::{CachePolicy, DecodeError, LogitsFor, Segment, Vocabulary};
+use crate::{CachePolicy, DecodeError, LanguageModel, Segment};
 
 fn session(parrot: &Arc<Parrot>, capacity: usize) -> Session {
     Session::new(parrot.clone(), Arc::new(Bytes), capacity).unwrap()
@@ -62,7 +61,10 @@ fn stop_strings_limits_and_end_tokens_end_the_output() {
     let mut config = GenerationConfig::new(6);
     config.stop = vec![" tower".to_owned()];
     let out = run(script, "abc", &config);
-    assert_eq!((out.text.as_str(), out.finish_reason), (" one t", FinishReason::Length));
+    assert_eq!(
+        (out.text.as_str(), out.finish_reason),
+        (" one t", FinishReason::Length)
+    );
     assert_eq!(out.usage.generated_tokens, 6);
 
     let mut config = GenerationConfig::new(50);
@@ -71,7 +73,10 @@ fn stop_strings_limits_and_end_tokens_end_the_output() {
     assert_eq!(out.text, " one t");
     assert_eq!(out.finish_reason, FinishReason::Eos(TokenId::from(b'w')));
 
-    assert_eq!(run(script, "abc", &GenerationConfig::new(0)).finish_reason, FinishReason::Length);
+    assert_eq!(
+        run(script, "abc", &GenerationConfig::new(0)).finish_reason,
+        FinishReason::Length
+    );
 }
 
 #[test]
@@ -104,19 +109,45 @@ fn a_common_beginning_is_not_read_again() {
     let parrot = Arc::new(Parrot::new("the document. Q1? yes. Q2? no."));
     let mut session = session(&parrot, 200);
     let config = GenerationConfig::new(5);
-    let first = session.generate(&ids("the document. Q1?"), &config).unwrap().finish().unwrap();
-    assert_eq!((first.text.as_str(), first.usage.reused_tokens), (" yes.", 0));
+    let first = session
+        .generate(&ids("the document. Q1?"), &config)
+        .unwrap()
+        .finish()
+        .unwrap();
+    assert_eq!(
+        (first.text.as_str(), first.usage.reused_tokens),
+        (" yes.", 0)
+    );
     let before = parrot.runs.load(Ordering::SeqCst);
-    let second = session.generate(&ids("the document. Q2?"), &config).unwrap().finish().unwrap();
-    assert_eq!((second.text.as_str(), second.usage.reused_tokens), (" no.", 15));
+    let second = session
+        .generate(&ids("the document. Q2?"), &config)
+        .unwrap()
+        .finish()
+        .unwrap();
+    assert_eq!(
+        (second.text.as_str(), second.usage.reused_tokens),
+        (" no.", 15)
+    );
     // Two tokens of the question; of the four that follow the last one does not run.
-    assert_eq!(parrot.runs.load(Ordering::SeqCst) - before, 2 + second.usage.generated_tokens - 1);
+    assert_eq!(
+        parrot.runs.load(Ordering::SeqCst) - before,
+        2 + second.usage.generated_tokens - 1
+    );
     // The same prompt again: only its last token runs.
-    let again = session.generate(&ids("the document. Q2?"), &config).unwrap().finish().unwrap();
-    assert_eq!((again.text.as_str(), again.usage.reused_tokens), (" no.", 16));
+    let again = session
+        .generate(&ids("the document. Q2?"), &config)
+        .unwrap()
+        .finish()
+        .unwrap();
+    assert_eq!(
+        (again.text.as_str(), again.usage.reused_tokens),
+        (" no.", 16)
+    );
     assert_eq!(again.tokens, second.tokens);
     // A prompt that goes on from the output reuses the output, too.
-    let on = session.generate(&ids("the document. Q2? no."), &config).unwrap();
+    let on = session
+        .generate(&ids("the document. Q2? no."), &config)
+        .unwrap();
     assert!(on.usage().reused_tokens >= 19, "{:?}", on.usage());
 }
 
@@ -126,16 +157,30 @@ fn reuse_does_not_change_the_draws() {
     let mut config = GenerationConfig::new(40);
     (config.temperature, config.seed, config.loop_guard) = (20.0, 3, false);
     let fresh = |prompt: &str| {
-        session(&parrot, 200).generate(&ids(prompt), &config).unwrap().finish().unwrap().tokens
+        session(&parrot, 200)
+            .generate(&ids(prompt), &config)
+            .unwrap()
+            .finish()
+            .unwrap()
+            .tokens
     };
     let mut used = session(&parrot, 200);
     for prompt in ["xyz", "xyw and more", "xyw and", "q", "xyz"] {
-        let again = used.generate(&ids(prompt), &config).unwrap().finish().unwrap().tokens;
+        let again = used
+            .generate(&ids(prompt), &config)
+            .unwrap()
+            .finish()
+            .unwrap()
+            .tokens;
         assert_eq!(again, fresh(prompt), "{prompt}");
     }
     let mut other = config.clone();
     other.seed = 4;
-    let drawn = session(&parrot, 200).generate(&ids("xyz"), &other).unwrap().finish().unwrap();
+    let drawn = session(&parrot, 200)
+        .generate(&ids("xyz"), &other)
+        .unwrap()
+        .finish()
+        .unwrap();
     assert_ne!(drawn.tokens, fresh("xyz"));
 }
 
@@ -149,8 +194,15 @@ fn a_dropped_generator_leaves_a_usable_session() {
     assert_eq!(generator.next().unwrap().unwrap().text, "o");
     assert!(generator.finish_reason().is_none());
     drop(generator);
-    let out = session.generate(&ids("abc on"), &config).unwrap().finish().unwrap();
-    assert_eq!((out.text.as_str(), out.usage.reused_tokens), ("e two three", 4));
+    let out = session
+        .generate(&ids("abc on"), &config)
+        .unwrap()
+        .finish()
+        .unwrap();
+    assert_eq!(
+        (out.text.as_str(), out.usage.reused_tokens),
+        ("e two three", 4)
+    );
 }
 
 #[test]
@@ -164,19 +216,29 @@ fn progress_is_told_and_can_cancel() {
         .unwrap()
         .on_progress(|p| {
             seen.push((p.prompt_tokens_read, p.generated_tokens));
-            if p.generated_tokens == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if p.generated_tokens == 2 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         })
         .finish()
         .unwrap();
     assert_eq!(seen, [(256, 0), (512, 0), (603, 0), (603, 1), (603, 2)]);
-    assert_eq!((out.text.as_str(), out.finish_reason), (" o", FinishReason::Cancelled));
+    assert_eq!(
+        (out.text.as_str(), out.finish_reason),
+        (" o", FinishReason::Cancelled)
+    );
     let out = session(&parrot, 800)
         .generate(&ids(&prompt), &config)
         .unwrap()
         .on_progress(|_| ControlFlow::Break(()))
         .finish()
         .unwrap();
-    assert_eq!((out.finish_reason, out.usage.generated_tokens), (FinishReason::Cancelled, 0));
+    assert_eq!(
+        (out.finish_reason, out.usage.generated_tokens),
+        (FinishReason::Cancelled, 0)
+    );
 }
 
 #[test]
@@ -184,13 +246,27 @@ fn a_full_cache_ends_the_output_and_refuses_a_long_prompt() {
     let parrot = Arc::new(Parrot::new("abc one two three"));
     let mut session = session(&parrot, 8);
     let config = GenerationConfig::new(50);
-    let out = session.generate(&ids("abc"), &config).unwrap().finish().unwrap();
-    assert_eq!((out.text.as_str(), out.finish_reason), (" one t", FinishReason::ContextFull));
+    let out = session
+        .generate(&ids("abc"), &config)
+        .unwrap()
+        .finish()
+        .unwrap();
+    assert_eq!(
+        (out.text.as_str(), out.finish_reason),
+        (" one t", FinishReason::ContextFull)
+    );
     let error = session.generate(&ids("abcdefghi"), &config).unwrap_err();
-    assert!(matches!(error, DecodeError::ContextFull { new: 6, .. }), "{error}");
+    assert!(
+        matches!(error, DecodeError::ContextFull { new: 6, .. }),
+        "{error}"
+    );
     assert!(session.generate(&[], &config).is_err());
     // The session still works.
-    let out = session.generate(&ids("abc on"), &config).unwrap().finish().unwrap();
+    let out = session
+        .generate(&ids("abc on"), &config)
+        .unwrap()
+        .finish()
+        .unwrap();
     assert_eq!(out.text, "e t");
 }
 
@@ -201,7 +277,11 @@ fn a_sliding_window_goes_on() {
     let mut session = Session::with_cache(parrot.clone(), Arc::new(Bytes), cache);
     let config = GenerationConfig::new(50);
     for _ in 0..2 {
-        let out = session.generate(&ids("abc"), &config).unwrap().finish().unwrap();
+        let out = session
+            .generate(&ids("abc"), &config)
+            .unwrap()
+            .finish()
+            .unwrap();
         assert_eq!(out.text, " one two three four five six");
         assert_eq!(out.usage.reused_tokens, 0);
     }
@@ -229,7 +309,11 @@ fn vision_tokens_stand_between_text() {
     let config = GenerationConfig::new(9);
     let prompt = [Segment::Text(ids("x")), Segment::Vision(embeds)];
     for reused in [0, 1] {
-        let out = session.generate_from(&prompt, &config).unwrap().finish().unwrap();
+        let out = session
+            .generate_from(&prompt, &config)
+            .unwrap()
+            .finish()
+            .unwrap();
         assert_eq!((out.text.as_str(), out.usage.prompt_tokens), (" one", 4));
         assert_eq!(out.usage.reused_tokens, reused);
     }
@@ -237,23 +321,38 @@ fn vision_tokens_stand_between_text() {
 
 #[test]
 fn a_batch_gives_what_each_prompt_gives_alone() {
-    let parrot = Arc::new(Parrot::new("the document. Q1? yes, it is. Q2? no. Q33? abc abc abc"));
+    let parrot = Arc::new(Parrot::new(
+        "the document. Q1? yes, it is. Q2? no. Q33? abc abc abc",
+    ));
     let mut config = GenerationConfig::new(30);
     config.stop = vec!["it".to_owned()];
-    let prompts = ["the document. Q1?", "the document. Q2?", "the document. Q33?", "the docu"];
+    let prompts = [
+        "the document. Q1?",
+        "the document. Q2?",
+        "the document. Q33?",
+        "the docu",
+    ];
     let tokens: Vec<_> = prompts.iter().map(|p| ids(p)).collect();
     for temperature in [0.0, 3.0] {
         (config.temperature, config.seed) = (temperature, 5);
         let batch = generate_batch(&*parrot, &Bytes, &tokens, &config).unwrap();
         for (prompt, together) in tokens.iter().zip(&batch) {
-            let alone = session(&parrot, 200).generate(prompt, &config).unwrap().finish().unwrap();
+            let alone = session(&parrot, 200)
+                .generate(prompt, &config)
+                .unwrap()
+                .finish()
+                .unwrap();
             assert_eq!(together.text, alone.text);
             assert_eq!(together.tokens, alone.tokens);
             assert_eq!(together.finish_reason, alone.finish_reason);
         }
         assert_eq!(batch[1].usage.reused_tokens, 7);
     }
-    assert!(generate_batch(&*parrot, &Bytes, &[], &config).unwrap().is_empty());
+    assert!(
+        generate_batch(&*parrot, &Bytes, &[], &config)
+            .unwrap()
+            .is_empty()
+    );
     assert!(generate_batch(&*parrot, &Bytes, &[vec![]], &config).is_err());
 }
 
@@ -263,7 +362,10 @@ fn settings_out_of_range_are_refused() {
     let refused = |change: &dyn Fn(&mut GenerationConfig)| {
         let mut config = GenerationConfig::new(1);
         change(&mut config);
-        session(&parrot, 9).generate(&[1], &config).unwrap_err().to_string()
+        session(&parrot, 9)
+            .generate(&[1], &config)
+            .unwrap_err()
+            .to_string()
     };
     assert!(refused(&|c| c.temperature = -1.0).contains("temperature"));
     assert!(refused(&|c| c.top_p = 1.5).contains("top_p"));

@@ -18,7 +18,11 @@ pub struct RepetitionPenalty {
 
 impl LogitsFilter for RepetitionPenalty {
     fn filter(&mut self, logits: &mut Logits, history: History<'_>) {
-        let prompt = if self.include_prompt { history.prompt } else { &[] };
+        let prompt = if self.include_prompt {
+            history.prompt
+        } else {
+            &[]
+        };
         let seen: BTreeSet<_> = prompt.iter().chain(history.generated).copied().collect();
         for token in seen {
             logits.update(token, |v| {
