@@ -5,8 +5,12 @@
 
 mod charset;
 mod error;
+mod kv_cache;
+mod model;
 mod readout;
 
 pub use charset::{Cell, Charset, Class};
 pub use error::DecodeError;
+pub use kv_cache::{CachePolicy, KvCache};
+pub use model::{LanguageModel, LogitsFor, ModelConfig, Segment, Sequence, TokenId};
 pub use readout::{BuiltinReadout, LineReading, Readout, ReadoutConfig, ReadoutModel};
