@@ -10,12 +10,14 @@ mod blocks;
 mod dense;
 mod dispatch;
 mod kernels;
+mod matrix;
 mod packed;
 
 pub(crate) use activations::{ActivationBlock, Activations};
 pub use blocks::{GgmlType, dequantize};
-pub(crate) use dense::DenseMatrix;
+pub(crate) use dense::{DenseMatrix, f16_to_f32};
 pub(crate) use dispatch::{Simd, with_simd};
+pub(crate) use matrix::{Input, Matrix};
 pub(crate) use packed::PackedMatrix;
 
 #[cfg(test)]
