@@ -366,8 +366,8 @@ impl Pass<'_> {
             member.wait();
             q.iter_mut().for_each(|q| *q *= scale);
             let attended = w.input.start(heads * head_dim);
+            attended.clear();
             if self.by_token {
-                attended.clear();
                 attended.resize(n * heads * head_dim, 0.0);
                 self.attend(l, &places, &w.q, &mut scratch, attended);
             } else {

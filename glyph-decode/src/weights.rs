@@ -66,6 +66,16 @@ impl Checkpoint {
         self.tensors.get(name).map(|t| &t.shape[..])
     }
 
+    /// Number of tensors.
+    pub(crate) fn len(&self) -> usize {
+        self.tensors.len()
+    }
+
+    /// Whether a tensor has been read or ignored.
+    pub(crate) fn is_used(&self, name: &str) -> bool {
+        self.used.contains(name)
+    }
+
     /// Marks a tensor as known although nothing reads it.
     pub(crate) fn ignore(&mut self, name: &str) {
         self.used.insert(name.to_owned());
