@@ -160,12 +160,8 @@ impl KvCache {
         self.slots
     }
 
-    pub(crate) fn layer(&self, i: usize) -> &LayerCache {
-        &self.layers[i]
-    }
-
-    pub(crate) fn layer_mut(&mut self, i: usize) -> &mut LayerCache {
-        &mut self.layers[i]
+    pub(crate) fn layers_mut(&mut self) -> &mut [LayerCache] {
+        &mut self.layers
     }
 }
 

@@ -4,6 +4,7 @@
 //! each row with a probability for every character. [`BuiltinReadout`] is the one that ships.
 
 mod charset;
+mod config;
 mod constraint;
 mod error;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod text_stream;
 mod vocabulary;
 
 pub use charset::{Cell, Charset, Class};
+pub use config::{ModelConfig, TokenId};
 pub use constraint::Constraint;
 #[cfg(feature = "json-schema")]
 pub use constraint::{JsonConstraint, SchemaCompiler};
@@ -31,7 +33,7 @@ pub use generator::{
 pub use kv_cache::{CachePolicy, KvCache};
 pub use logits::{Logits, TokenLogprob};
 pub use loop_guard::{FoundLoop, LoopGuard};
-pub use model::{LanguageModel, LogitsFor, ModelConfig, Segment, Sequence, TokenId};
+pub use model::{LanguageModel, LogitsFor, Segment, Sequence};
 pub use prompt::{ChatTemplate, Message};
 pub use readout::{BuiltinReadout, LineReading, Readout, ReadoutConfig, ReadoutModel};
 pub use sampler::{History, LogitsFilter, Sampler};
