@@ -49,7 +49,14 @@ pub(crate) fn from_gguf(file: &GgufFile, threads: usize) -> Result<Transformer, 
             *f /= factor;
         }
     }
-    build(checkpoint, &GGUF_NAMES, config, traits, frequencies, threads)
+    build(
+        checkpoint,
+        &GGUF_NAMES,
+        config,
+        traits,
+        frequencies,
+        threads,
+    )
 }
 
 /// Reads the transformer of a folder with `config.json` and safetensors.
@@ -218,7 +225,10 @@ fn rotated(file: &GgufFile, config: &ModelConfig) -> Result<usize, DecodeError> 
     if n == 0 || n % 2 == 1 || n > config.head_dim {
         return Err(DecodeError::ModelFile {
             file: file.path().display().to_string(),
-            reason: format!("{key}: expected an even number up to {}, found {n}", config.head_dim),
+            reason: format!(
+                "{key}: expected an even number up to {}, found {n}",
+                config.head_dim
+            ),
         });
     }
     Ok(n)
@@ -268,7 +278,11 @@ fn gguf_config(file: &GgufFile, checkpoint: &Checkpoint) -> Result<ModelConfig, 
             reason: format!("{}: expected none, found {kind}", key("rope.scaling.type")),
         });
     }
-    check_sizes(&file.path().display().to_string(), &config, checkpoint.len())?;
+    check_sizes(
+        &file.path().display().to_string(),
+        &config,
+        checkpoint.len(),
+    )?;
     let token = |name: &str| -> Result<Option<TokenId>, DecodeError> {
         let id = file.optional_size(&format!("tokenizer.ggml.{name}"))?;
         Ok(id.filter(|&id| id < vocab_size).map(|id| id as TokenId))

@@ -1,7 +1,5 @@
 //! Keys and values of the tokens that a model has seen.
 
-use half::f16;
-
 use crate::DecodeError;
 
 /// What a cache does when it is full.
@@ -37,11 +35,11 @@ pub struct KvCache {
     seen: usize,
 }
 
-/// One block's share: `[kv_heads, slots, head_dim]` each.
+/// One block's share: `[kv_heads, slots, head_dim]` each, as the bits of f16.
 #[derive(Debug, Clone)]
 pub(crate) struct LayerCache {
-    pub(crate) keys: Vec<f16>,
-    pub(crate) values: Vec<f16>,
+    pub(crate) keys: Vec<u16>,
+    pub(crate) values: Vec<u16>,
 }
 
 impl KvCache {
@@ -61,9 +59,10 @@ impl KvCache {
             CachePolicy::SlidingWindow => capacity + SLIDING_CHUNK,
         };
         let size = num_key_value_heads * slots * head_dim;
+        // Zeros that the system hands out: pages that no token has reached take no memory.
         let layer = || LayerCache {
-            keys: vec![f16::ZERO; size],
-            values: vec![f16::ZERO; size],
+            keys: vec![0; size],
+            values: vec![0; size],
         };
         Self {
             layers: (0..num_hidden_layers).map(|_| layer()).collect(),
@@ -104,7 +103,7 @@ impl KvCache {
 
     /// Bytes of keys and values.
     pub fn memory(&self) -> usize {
-        self.layers.len() * 2 * self.kv_heads * self.slots * self.head_dim * size_of::<f16>()
+        self.layers.len() * 2 * self.kv_heads * self.slots * self.head_dim * size_of::<u16>()
     }
 
     /// Keeps the first `len` tokens and returns how many are now held: `len`, or fewer where there

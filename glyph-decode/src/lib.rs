@@ -3,6 +3,7 @@
 //! [`Readout`] turns [`VisionTokens`](glyph_encode::VisionTokens) into [`LineReading`]s: the text of
 //! each row with a probability for every character. [`BuiltinReadout`] is the one that ships.
 
+mod causal_lm;
 mod charset;
 mod config;
 mod constraint;
@@ -10,6 +11,7 @@ mod error;
 #[cfg(test)]
 mod fake;
 mod generator;
+mod families;
 mod kv_cache;
 mod logits;
 mod loop_guard;
@@ -19,7 +21,12 @@ mod readout;
 pub mod sampler;
 mod text_stream;
 mod vocabulary;
+mod quant;
+mod tokenizer;
+mod transformer;
+mod weights;
 
+pub use causal_lm::{CausalLm, Pretrained};
 pub use charset::{Cell, Charset, Class};
 pub use config::{ModelConfig, TokenId};
 pub use constraint::Constraint;
@@ -38,3 +45,6 @@ pub use prompt::{ChatTemplate, Message};
 pub use readout::{BuiltinReadout, LineReading, Readout, ReadoutConfig, ReadoutModel};
 pub use sampler::{History, LogitsFilter, Sampler};
 pub use vocabulary::Vocabulary;
+pub use quant::{GgmlType, dequantize};
+pub use tokenizer::{SpecialTokens, Tokenizer};
+pub use weights::gguf::{GgufFile, GgufValue};

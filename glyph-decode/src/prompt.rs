@@ -7,7 +7,7 @@ use minijinja::value::{Kwargs, Serde, Value};
 use minijinja::{Environment, Error, ErrorKind, context};
 use serde::{Deserialize, Serialize};
 
-use crate::DecodeError;
+use crate::{DecodeError, LanguageModel, Pretrained};
 
 #[cfg(test)]
 mod tests;
@@ -120,6 +120,20 @@ impl ChatTemplate {
     /// Never; the template is a constant.
     pub fn chatml() -> Result<Self, DecodeError> {
         Self::new(CHATML)
+    }
+
+    /// The template of a model, or ChatML if it brings none.
+    ///
+    /// # Errors
+    /// If the model's template is not Jinja.
+    pub fn of(pretrained: &Pretrained) -> Result<Self, DecodeError> {
+        let config = pretrained.model.config();
+        let name = |id| pretrained.tokenizer.special_token(id).unwrap_or_default();
+        let template = Self::new(pretrained.chat_template.as_deref().unwrap_or(CHATML))?;
+        Ok(template.special_tokens(
+            config.bos_token_id.map_or("", name),
+            config.eos_token_ids.first().copied().map_or("", name),
+        ))
     }
 
     /// Sets what `bos_token` and `eos_token` stand for in the template.

@@ -347,7 +347,13 @@ impl Pass<'_> {
         let mut scratch = Scratch::default();
         let scale = 1.0 / (head_dim as f32).sqrt();
         for (l, block) in model.blocks.iter().enumerate() {
-            norm(simd, &x, &block.input_norm, config.rms_norm_eps, w.input.start(hidden));
+            norm(
+                simd,
+                &x,
+                &block.input_norm,
+                config.rms_norm_eps,
+                w.input.start(hidden),
+            );
             let Workspace { input, q, k, v, .. } = &mut w;
             self.project(
                 member,
@@ -358,7 +364,9 @@ impl Pass<'_> {
             );
             for (values, heads) in [(&mut *q, heads), (&mut *k, kv_heads)] {
                 let rope = model.rope;
-                with_simd!(simd, |FMA| ops::rotate(values, &angles, rope, heads, head_dim));
+                with_simd!(simd, |FMA| ops::rotate(
+                    values, &angles, rope, heads, head_dim
+                ));
             }
             if self.by_token || member.index == 0 {
                 self.store(l, &places, k, v);
@@ -372,8 +380,8 @@ impl Pass<'_> {
                 self.attend(l, &places, &w.q, &mut scratch, attended);
             } else {
                 let items = n * heads;
-                let range = items * member.index / member.size
-                    ..items * (member.index + 1) / member.size;
+                let range =
+                    items * member.index / member.size..items * (member.index + 1) / member.size;
                 w.part.clear();
                 w.part.resize(range.len() * head_dim, 0.0);
                 for (item, out) in range.zip(w.part.chunks_exact_mut(head_dim)) {
@@ -389,7 +397,13 @@ impl Pass<'_> {
             self.project(member, n, input, &[&block.o], &mut [sum]);
             add(simd, &mut x, &w.sum);
 
-            norm(simd, &x, &block.ffn_norm, config.rms_norm_eps, w.input.start(hidden));
+            norm(
+                simd,
+                &x,
+                &block.ffn_norm,
+                config.rms_norm_eps,
+                w.input.start(hidden),
+            );
             self.feed_forward(member, n, block, &mut w);
             let Workspace { input, sum, .. } = &mut w;
             self.project(member, n, input, &[&block.down], &mut [sum]);
@@ -423,7 +437,13 @@ impl Pass<'_> {
                 states.extend_from_slice(&x[i * hidden..(i + 1) * hidden]);
             }
         }
-        norm(simd, &states, &model.norm, config.rms_norm_eps, w.input.start(hidden));
+        norm(
+            simd,
+            &states,
+            &model.norm,
+            config.rms_norm_eps,
+            w.input.start(hidden),
+        );
         let head = model.head();
         let groups = share_groups(head.groups(), member.index, member.size);
         let rows = share(head.groups(), member.index, member.size, config.vocab_size);
@@ -561,13 +581,19 @@ impl Pass<'_> {
             for head in 0..kv_heads {
                 let at = (head * slots + place.position % slots) * head_dim;
                 let from = t * width + head * head_dim;
-                let convert = |to: &mut [f16], from: &[f32]| {
+                let convert = |to: &mut [u16], from: &[f32]| {
                     for (to, &from) in to.iter_mut().zip(from) {
-                        *to = f16::from_f32(from);
+                        *to = f16::from_f32(from).to_bits();
                     }
                 };
-                convert(&mut cache.keys[at..at + head_dim], &k[from..from + head_dim]);
-                convert(&mut cache.values[at..at + head_dim], &v[from..from + head_dim]);
+                convert(
+                    &mut cache.keys[at..at + head_dim],
+                    &k[from..from + head_dim],
+                );
+                convert(
+                    &mut cache.values[at..at + head_dim],
+                    &v[from..from + head_dim],
+                );
             }
         }
     }
@@ -619,7 +645,10 @@ impl Pass<'_> {
         let mut start = 0;
         for places in places.chunk_by(|a, b| a.cache == b.cache) {
             let end = start + places.len();
-            let (q, out) = (&q[start * width..end * width], &mut out[start * width..end * width]);
+            let (q, out) = (
+                &q[start * width..end * width],
+                &mut out[start * width..end * width],
+            );
             start = end;
             if places.len() < 4 {
                 for (t, &place) in places.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::TokenId;
+use crate::{TokenId, Tokenizer};
 
 /// The tokens of a model as bytes.
 ///
@@ -16,4 +16,18 @@ pub trait Vocabulary: Send + Sync {
 
     /// The name of a special token such as `<|im_end|>`; `None` for those that stand for text.
     fn special_token(&self, token: TokenId) -> Option<Cow<'_, str>>;
+}
+
+impl Vocabulary for Tokenizer {
+    fn vocab_size(&self) -> usize {
+        Self::vocab_size(self)
+    }
+
+    fn token_bytes(&self, token: TokenId) -> Cow<'_, [u8]> {
+        Self::token_bytes(self, token)
+    }
+
+    fn special_token(&self, token: TokenId) -> Option<Cow<'_, str>> {
+        Self::special_token(self, token).map(Cow::Borrowed)
+    }
 }

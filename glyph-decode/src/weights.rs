@@ -37,10 +37,7 @@ pub(crate) struct Checkpoint {
 const BUFFER: usize = 1 << 20;
 
 impl Checkpoint {
-    pub(crate) fn new(
-        files: Vec<(PathBuf, File)>,
-        tensors: BTreeMap<String, TensorEntry>,
-    ) -> Self {
+    pub(crate) fn new(files: Vec<(PathBuf, File)>, tensors: BTreeMap<String, TensorEntry>) -> Self {
         let (paths, files) = files.into_iter().unzip();
         Self {
             paths,

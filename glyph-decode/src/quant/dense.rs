@@ -109,7 +109,14 @@ impl DenseMatrix {
     ) {
         match &self.data {
             Data::F32(v) => {
-                with_simd!(simd, |FMA| self.run::<_, FMA>(v, |x| x, groups, x, out, stride))
+                with_simd!(simd, |FMA| self.run::<_, FMA>(
+                    v,
+                    |x| x,
+                    groups,
+                    x,
+                    out,
+                    stride
+                ))
             }
             Data::F16(v) => with_simd!(simd, |FMA| {
                 self.run::<_, FMA>(v, f16_to_f32, groups, x, out, stride)
@@ -171,7 +178,11 @@ fn tile<T: Copy, const N: usize, const FMA: bool>(
             let w: [f32; ROWS] = w[c + u].map(number);
             for t in 0..N {
                 let x = x[t][c + u];
-                let acc = if u == 0 { &mut acc[t] } else { &mut more[u - 1] };
+                let acc = if u == 0 {
+                    &mut acc[t]
+                } else {
+                    &mut more[u - 1]
+                };
                 for (a, w) in acc.iter_mut().zip(w) {
                     *a = if FMA { w.mul_add(x, *a) } else { *a + w * x };
                 }

@@ -18,7 +18,9 @@ pub(crate) enum Simd {
 impl Simd {
     /// The best one that this processor has.
     pub(crate) fn detect() -> Self {
-        *Self::all().last().expect("there is always the portable one")
+        *Self::all()
+            .last()
+            .expect("there is always the portable one")
     }
 
     /// All that this processor has, the best last.

@@ -36,7 +36,10 @@ impl PackedMatrix {
         out: &mut [f32],
         stride: usize,
     ) {
-        debug_assert_eq!((x.block, x.groups * 32), (self.activation_block(), self.cols));
+        debug_assert_eq!(
+            (x.block, x.groups * 32),
+            (self.activation_block(), self.cols)
+        );
         match simd {
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
             Simd::Avx512(s) => {
@@ -98,7 +101,13 @@ use for_each_tile;
 
 /// Copies the first `n` rows of a tile to where they belong.
 #[inline(always)]
-pub(in crate::quant) fn store(tile: &[[f32; ROWS]], out: &mut [f32], at: usize, stride: usize, n: usize) {
+pub(in crate::quant) fn store(
+    tile: &[[f32; ROWS]],
+    out: &mut [f32],
+    at: usize,
+    stride: usize,
+    n: usize,
+) {
     for (t, values) in tile.iter().enumerate() {
         let at = at + t * stride;
         if n == ROWS {

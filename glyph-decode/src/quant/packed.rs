@@ -63,7 +63,11 @@ impl PackedMatrix {
             d: Vec::with_capacity(row_groups * blocks),
             m: Vec::with_capacity(row_groups * minima),
             scales: Vec::with_capacity(row_groups * sub_blocks),
-            mins: Vec::with_capacity(if layout.min { row_groups * sub_blocks } else { 0 }),
+            mins: Vec::with_capacity(if layout.min {
+                row_groups * sub_blocks
+            } else {
+                0
+            }),
         };
         let mut bytes = vec![0; row_bytes * ROWS];
         let mut block = Block::default();
@@ -74,9 +78,7 @@ impl PackedMatrix {
             let starts = (packed.codes.len(), packed.scales.len());
             packed.codes.resize(starts.0 + lanes, Lanes([0; 64]));
             packed.d.resize(packed.d.len() + blocks, Default::default());
-            packed
-                .m
-                .resize(packed.m.len() + minima, Default::default());
+            packed.m.resize(packed.m.len() + minima, Default::default());
             packed
                 .scales
                 .resize(starts.1 + sub_blocks, Default::default());

@@ -98,7 +98,10 @@ fn products_are_those_of_the_numbers() {
                 let exact: f32 = terms.clone().sum();
                 let size: f32 = terms.map(|t| t * t).sum::<f32>().sqrt();
                 let found = out[t * 16 + r - 16];
-                assert!((exact - found).abs() < 0.02 * size, "{kind:?}: {exact} {found}");
+                assert!(
+                    (exact - found).abs() < 0.02 * size,
+                    "{kind:?}: {exact} {found}"
+                );
             }
         }
     }

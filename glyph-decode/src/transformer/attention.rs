@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use half::f16;
-
 use super::{Window, ops};
 use crate::quant::{Simd, f16_to_f32, with_simd};
 
@@ -34,8 +32,8 @@ fn slot_runs(positions: Range<usize>, slots: usize) -> [Range<usize>; 2] {
 pub(super) fn one(
     simd: Simd,
     q: &[f32],
-    keys: &[f16],
-    values: &[f16],
+    keys: &[u16],
+    values: &[u16],
     window: Window,
     position: usize,
     scratch: &mut Scratch,
@@ -44,9 +42,15 @@ pub(super) fn one(
     let runs = slot_runs(window.seen(position), window.slots);
     let scores = &mut scratch.scores;
     match q.len() {
-        64 => with_simd!(simd, |FMA| one_as::<64, FMA>(q, keys, values, runs, scores, out)),
-        128 => with_simd!(simd, |FMA| one_as::<128, FMA>(q, keys, values, runs, scores, out)),
-        _ => with_simd!(simd, |FMA| one_as::<0, FMA>(q, keys, values, runs, scores, out)),
+        64 => with_simd!(simd, |FMA| one_as::<64, FMA>(
+            q, keys, values, runs, scores, out
+        )),
+        128 => with_simd!(simd, |FMA| one_as::<128, FMA>(
+            q, keys, values, runs, scores, out
+        )),
+        _ => with_simd!(simd, |FMA| one_as::<0, FMA>(
+            q, keys, values, runs, scores, out
+        )),
     }
 }
 
@@ -54,8 +58,8 @@ pub(super) fn one(
 #[inline(always)]
 fn one_as<const HEAD_DIM: usize, const FMA: bool>(
     q: &[f32],
-    keys: &[f16],
-    values: &[f16],
+    keys: &[u16],
+    values: &[u16],
     runs: [Range<usize>; 2],
     scores: &mut Vec<f32>,
     out: &mut [f32],
@@ -76,7 +80,7 @@ fn one_as<const HEAD_DIM: usize, const FMA: bool>(
             let rows = values[run.start * width..run.end * width].chunks_exact(width);
             for (value, &p) in rows.zip(weights) {
                 for (o, v) in out.iter_mut().zip(value) {
-                    *o = multiply_add::<FMA>(p, f16_to_f32(v.to_bits()), *o);
+                    *o = multiply_add::<FMA>(p, f16_to_f32(*v), *o);
                 }
             }
             weights = &weights[run.len()..];
@@ -84,10 +88,12 @@ fn one_as<const HEAD_DIM: usize, const FMA: bool>(
     } else {
         let mut acc = [0.0f32; HEAD_DIM];
         for run in &runs {
-            let rows = values[run.start * width..run.end * width].as_chunks::<HEAD_DIM>().0;
+            let rows = values[run.start * width..run.end * width]
+                .as_chunks::<HEAD_DIM>()
+                .0;
             for (value, &p) in rows.iter().zip(weights) {
                 for (a, v) in acc.iter_mut().zip(value) {
-                    *a = multiply_add::<FMA>(p, f16_to_f32(v.to_bits()), *a);
+                    *a = multiply_add::<FMA>(p, f16_to_f32(*v), *a);
                 }
             }
             weights = &weights[run.len()..];
@@ -104,13 +110,13 @@ fn multiply_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 }
 
 #[inline(always)]
-fn dot<const FMA: bool>(q: &[f32], key: &[f16]) -> f32 {
+fn dot<const FMA: bool>(q: &[f32], key: &[u16]) -> f32 {
     let (q, q_rest) = q.as_chunks::<LANES>();
     let (key, key_rest) = key.as_chunks::<LANES>();
     let mut acc = [0.0f32; LANES];
     for (q, k) in q.iter().zip(key) {
         for ((a, q), k) in acc.iter_mut().zip(q).zip(k) {
-            *a = multiply_add::<FMA>(*q, f16_to_f32(k.to_bits()), *a);
+            *a = multiply_add::<FMA>(*q, f16_to_f32(*k), *a);
         }
     }
     let mut half = LANES / 2;
@@ -123,7 +129,7 @@ fn dot<const FMA: bool>(q: &[f32], key: &[f16]) -> f32 {
     let rest: f32 = q_rest
         .iter()
         .zip(key_rest)
-        .map(|(q, k)| q * f16_to_f32(k.to_bits()))
+        .map(|(q, k)| q * f16_to_f32(*k))
         .sum();
     acc[0] + rest
 }
@@ -138,7 +144,11 @@ fn softmax(scores: &mut [f32]) -> f32 {
             *m = if s > *m { s } else { *m };
         }
     }
-    let max = max.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
+    let max = max
+        .iter()
+        .chain(rest)
+        .copied()
+        .fold(f32::NEG_INFINITY, f32::max);
     let mut sum = [0.0f32; LANES];
     let (chunks, rest) = scores.as_chunks_mut::<LANES>();
     for chunk in chunks {
@@ -171,8 +181,8 @@ pub(super) struct Queries<'a> {
 pub(super) fn many(
     simd: Simd,
     queries: Queries<'_>,
-    keys: &[f16],
-    values: &[f16],
+    keys: &[u16],
+    values: &[u16],
     window: Window,
     scratch: &mut Scratch,
     out: &mut [f32],
@@ -193,8 +203,8 @@ pub(super) fn many(
 #[inline(always)]
 fn many_as<const HEAD_DIM: usize, const FMA: bool>(
     queries: &Queries<'_>,
-    keys: &[f16],
-    values: &[f16],
+    keys: &[u16],
+    values: &[u16],
     window: Window,
     scratch: &mut Scratch,
     out: &mut [f32],
@@ -216,10 +226,10 @@ fn many_as<const HEAD_DIM: usize, const FMA: bool>(
     for (i, position) in range.clone().enumerate() {
         let at = position % window.slots * width;
         for (d, k) in keys[at..at + width].iter().enumerate() {
-            scratch.keys[i / LANES * width + d][i % LANES] = f16_to_f32(k.to_bits());
+            scratch.keys[i / LANES * width + d][i % LANES] = f16_to_f32(*k);
         }
         let row = values[at..at + width].iter();
-        scratch.values.extend(row.map(|v| f16_to_f32(v.to_bits())));
+        scratch.values.extend(row.map(|v| f16_to_f32(*v)));
     }
     let group = queries.heads.len();
     let total = positions.len() * group;
@@ -273,7 +283,10 @@ fn many_as<const HEAD_DIM: usize, const FMA: bool>(
             let n = (width - column).min(LANES);
             let mut acc = [[0.0f32; LANES]; TILE];
             if n == LANES {
-                for (p, value) in scratch.values[..last * width].chunks_exact(width).enumerate() {
+                for (p, value) in scratch.values[..last * width]
+                    .chunks_exact(width)
+                    .enumerate()
+                {
                     let value = &value[column..column + LANES];
                     for (acc, w) in acc.iter_mut().zip(&weights) {
                         let w = w[p];
@@ -283,7 +296,10 @@ fn many_as<const HEAD_DIM: usize, const FMA: bool>(
                     }
                 }
             } else {
-                for (p, value) in scratch.values[..last * width].chunks_exact(width).enumerate() {
+                for (p, value) in scratch.values[..last * width]
+                    .chunks_exact(width)
+                    .enumerate()
+                {
                     for (acc, w) in acc.iter_mut().zip(&weights) {
                         for (a, v) in acc.iter_mut().zip(&value[column..column + n]) {
                             *a = multiply_add::<FMA>(w[p], *v, *a);

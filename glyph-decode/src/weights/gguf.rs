@@ -372,7 +372,9 @@ impl Reader<'_> {
         };
         let n = self.count(size, "list elements")?;
         if kind == 9 && depth > 4 {
-            return Err(Failure::Format("metadata: lists nested too deep".to_owned()));
+            return Err(Failure::Format(
+                "metadata: lists nested too deep".to_owned(),
+            ));
         }
         let mut list = GgufValue::List(Vec::new());
         if n > 0 || kind == 8 {
@@ -408,9 +410,11 @@ impl Reader<'_> {
         let mut shape = Vec::new();
         for _ in 0..dims {
             let size = self.u64()?;
-            shape.push(usize::try_from(size).map_err(|_| {
-                Failure::Format(format!("tensor {name}: a dimension of {size}"))
-            })?);
+            shape.push(
+                usize::try_from(size).map_err(|_| {
+                    Failure::Format(format!("tensor {name}: a dimension of {size}"))
+                })?,
+            );
         }
         // The file has the innermost size first.
         shape.reverse();

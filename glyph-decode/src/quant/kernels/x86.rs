@@ -6,7 +6,9 @@ use std::arch::x86::*;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use fearless_simd::{Avx2, Avx512, f32x8, f32x16, i8x16, i8x32, prelude::*, u8x16, u8x32, u8x64, u16x8, u16x16};
+use fearless_simd::{
+    Avx2, Avx512, f32x8, f32x16, i8x16, i8x32, prelude::*, u8x16, u8x32, u8x64, u16x8, u16x16,
+};
 use half::f16;
 
 use super::{LONG_16, LONG_32, SHORT, SHORT_MIN, for_each_tile};
@@ -238,7 +240,8 @@ fn half_tile_avx2<const N: usize, const BITS: usize, const KIND: u8, const WIDE:
     x: &Activations,
     t0: usize,
 ) -> [[f32; 8]; N] {
-    let load = |l: &Lanes| -> __m256i { u8x32::from_slice(simd, &l.0.as_chunks::<32>().0[half]).into() };
+    let load =
+        |l: &Lanes| -> __m256i { u8x32::from_slice(simd, &l.0.as_chunks::<32>().0[half]).into() };
     let halves = |h: &[f16; ROWS]| halves_256(simd, &h.as_chunks::<8>().0[half]);
     let nibble = _mm256_set1_epi8(0x0f);
     let mut acc = [_mm256_setzero_ps(); N];
@@ -292,7 +295,11 @@ fn half_tile_avx2<const N: usize, const BITS: usize, const KIND: u8, const WIDE:
                 let min = _mm256_mullo_epi32(min, _mm256_set1_epi32(s0 + s1));
                 minima[t] = _mm256_add_epi32(minima[t], min);
             }
-            sum[t] = if long { _mm256_add_epi32(sum[t], ints) } else { ints };
+            sum[t] = if long {
+                _mm256_add_epi32(sum[t], ints)
+            } else {
+                ints
+            };
         }
         if (i + 1) % per_block != 0 {
             continue;
