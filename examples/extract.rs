@@ -6,12 +6,13 @@
     reason = "a command-line program prints"
 )]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Parser;
-use serde_json::json;
+use glyph_pipeline::{JsonExtraction, Reply};
+use serde_json::{Value, json};
 
 #[path = "support/cli.rs"]
 #[allow(dead_code, reason = "each example uses its part")]
@@ -27,6 +28,15 @@ struct Args {
     /// A named field to look for; may be given several times.
     #[arg(long = "field", value_name = "NAME")]
     fields: Vec<String>,
+    /// Let the language model given by --writer fill in JSON that follows the JSON schema in this
+    /// file.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "writer",
+        conflicts_with = "fields"
+    )]
+    schema: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -39,12 +49,13 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
+    let schema = args.schema.as_deref().map(read_schema).transpose()?;
     let (document, open) = cli::open(&args.path)?;
-    let reply = args
-        .pipeline
-        .builder()?
-        .build()?
-        .extract(&document, &args.fields)?;
+    let pipeline = args.pipeline.builder()?.build()?;
+    if let Some(schema) = &schema {
+        return by_schema(args, &pipeline.extract_json(&document, schema)?, open);
+    }
+    let reply = pipeline.extract(&document, &args.fields)?;
     let kind = |e: &glyph_pipeline::tasks::Extraction| {
         json!(e)["kind"].to_string().replace(['"', '{', '}'], "")
     };
@@ -85,5 +96,36 @@ fn run(args: &Args) -> Result<()> {
     }
     println!("\n{}", cli::account(&reply.tokens));
     println!("{}", cli::seconds(open, &reply.seconds));
+    Ok(())
+}
+
+fn read_schema(file: &Path) -> Result<Value> {
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))
+}
+
+/// Prints what a language model filled in: the JSON alone on standard output.
+fn by_schema(args: &Args, reply: &Reply<JsonExtraction>, open: f64) -> Result<()> {
+    let extraction = &reply.output;
+    if args.json {
+        let object = json!({
+            "extraction": extraction,
+            "tokens": reply.tokens,
+            "seconds": cli::seconds_json(open, &reply.seconds),
+        });
+        println!("{object:#}");
+        return Ok(());
+    }
+    println!("{:#}", extraction.value);
+    eprintln!("\npages     {:?}", extraction.pages_given);
+    if !extraction.unsupported.is_empty() {
+        eprintln!(
+            "warning   nowhere in these pages: {:?}",
+            extraction.unsupported
+        );
+    }
+    eprintln!("{}", cli::account(&reply.tokens));
+    eprintln!("{}", cli::seconds(open, &reply.seconds));
     Ok(())
 }

