@@ -364,7 +364,7 @@ impl Pass<'_> {
             );
             for (values, heads) in [(&mut *q, heads), (&mut *k, kv_heads)] {
                 let rope = model.rope;
-                with_simd!(simd, |FMA| ops::rotate(
+                with_simd!(simd, |_| ops::rotate(
                     values, &angles, rope, heads, head_dim
                 ));
             }
@@ -548,7 +548,7 @@ impl Pass<'_> {
             }
         }
         let (gate, part) = (&w.q, &mut w.part);
-        with_simd!(simd, |FMA| ops::gate(part, gate));
+        with_simd!(simd, |_| ops::gate(part, gate));
         let out = w.input.start(all);
         if self.by_token {
             out.clear();
@@ -701,9 +701,9 @@ struct Workspace {
 fn norm(simd: Simd, x: &[f32], weight: &[f32], eps: f32, out: &mut Vec<f32>) {
     out.clear();
     out.resize(x.len(), 0.0);
-    with_simd!(simd, |FMA| ops::rms_norm(x, weight, eps, out));
+    with_simd!(simd, |_| ops::rms_norm(x, weight, eps, out));
 }
 
 fn add(simd: Simd, x: &mut [f32], y: &[f32]) {
-    with_simd!(simd, |FMA| ops::add(x, y));
+    with_simd!(simd, |_| ops::add(x, y));
 }

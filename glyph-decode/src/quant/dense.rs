@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use fearless_simd::{f32x16, prelude::*};
 use half::{bf16, f16};
 
 use super::{GgmlType, ROWS, Simd, with_simd};
@@ -109,27 +110,22 @@ impl DenseMatrix {
     ) {
         match &self.data {
             Data::F32(v) => {
-                with_simd!(simd, |FMA| self.run::<_, FMA>(
-                    v,
-                    |x| x,
-                    groups,
-                    x,
-                    out,
-                    stride
-                ))
+                with_simd!(simd, |s| self.run(s, v, |x| x, groups, x, out, stride));
             }
-            Data::F16(v) => with_simd!(simd, |FMA| {
-                self.run::<_, FMA>(v, f16_to_f32, groups, x, out, stride)
-            }),
-            Data::BF16(v) => with_simd!(simd, |FMA| {
-                self.run::<_, FMA>(v, bf16_to_f32, groups, x, out, stride)
-            }),
+            Data::F16(v) => {
+                with_simd!(simd, |s| self.run(s, v, f16_to_f32, groups, x, out, stride));
+            }
+            Data::BF16(v) => {
+                with_simd!(simd, |s| self.run(s, v, bf16_to_f32, groups, x, out, stride));
+            }
         }
     }
 
     #[inline(always)]
-    fn run<T: Copy, const FMA: bool>(
+    #[allow(clippy::too_many_arguments, reason = "one call site, no state to keep")]
+    fn run<S: fearless_simd::Simd, T: Copy>(
         &self,
+        s: S,
         data: &[[T; ROWS]],
         number: impl Fn(T) -> f32 + Copy,
         groups: Range<usize>,
@@ -146,11 +142,11 @@ impl DenseMatrix {
             while t < tokens {
                 let left = tokens - t;
                 let step = if left >= 8 {
-                    let tile = tile::<T, 8, FMA>(w, number, &x[t * self.cols..]);
+                    let tile = tile::<S, T, 8>(s, w, number, &x[t * self.cols..]);
                     super::kernels::store(&tile, out, t * stride + row, stride, n);
                     8
                 } else {
-                    let tile = tile::<T, 1, FMA>(w, number, &x[t * self.cols..]);
+                    let tile = tile::<S, T, 1>(s, w, number, &x[t * self.cols..]);
                     super::kernels::store(&tile, out, t * stride + row, stride, n);
                     1
                 };
@@ -161,47 +157,46 @@ impl DenseMatrix {
 }
 
 #[inline(always)]
-fn tile<T: Copy, const N: usize, const FMA: bool>(
+fn tile<S: fearless_simd::Simd, T: Copy, const N: usize>(
+    s: S,
     w: &[[T; ROWS]],
     number: impl Fn(T) -> f32 + Copy,
     x: &[f32],
 ) -> [[f32; ROWS]; N] {
     let cols = w.len();
-    let x: [&[f32]; N] = std::array::from_fn(|t| &x[t * cols..][..cols]);
-    let mut acc = [[0.0f32; ROWS]; N];
-    // Four sums side by side hide the latency where there is one token only.
-    let mut more = [[0.0f32; ROWS]; 3];
-    let unroll = if N == 1 { 4 } else { 1 };
-    let mut c = 0;
-    while c + unroll <= cols {
-        for u in 0..unroll {
-            let w: [f32; ROWS] = w[c + u].map(number);
-            for t in 0..N {
-                let x = x[t][c + u];
-                let acc = if u == 0 {
-                    &mut acc[t]
-                } else {
-                    &mut more[u - 1]
-                };
-                for (a, w) in acc.iter_mut().zip(w) {
-                    *a = if FMA { w.mul_add(x, *a) } else { *a + w * x };
-                }
-            }
-        }
-        c += unroll;
+    let mut rows: [&[f32]; N] = [&[]; N];
+    for (t, row) in rows.iter_mut().enumerate() {
+        *row = &x[t * cols..][..cols];
     }
-    for c in c..cols {
-        let w: [f32; ROWS] = w[c].map(number);
-        for t in 0..N {
-            for (a, w) in acc[t].iter_mut().zip(w) {
-                *a += w * x[t][c];
-            }
-        }
-    }
+    let zero = f32x16::splat(s, 0.0);
+    let mut acc = [zero; N];
     if N == 1 {
-        for (r, a) in acc[0].iter_mut().enumerate() {
-            *a = (*a + more[0][r]) + (more[1][r] + more[2][r]);
+        // Four sums side by side hide the latency.
+        let mut sums = [zero; 4];
+        let mut w = w.chunks_exact(4);
+        let mut x = rows[0].chunks_exact(4);
+        for (w, x) in (&mut w).zip(&mut x) {
+            for u in 0..4 {
+                let w = f32x16::from_slice(s, &w[u].map(number));
+                sums[u] = w.mul_add(f32x16::splat(s, x[u]), sums[u]);
+            }
+        }
+        for (w, &x) in w.remainder().iter().zip(x.remainder()) {
+            let w = f32x16::from_slice(s, &w.map(number));
+            sums[0] = w.mul_add(f32x16::splat(s, x), sums[0]);
+        }
+        acc[0] = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    } else {
+        for (c, w) in w.iter().enumerate() {
+            let w = f32x16::from_slice(s, &w.map(number));
+            for t in 0..N {
+                acc[t] = w.mul_add(f32x16::splat(s, rows[t][c]), acc[t]);
+            }
         }
     }
-    acc
+    let mut out = [[0.0; ROWS]; N];
+    for t in 0..N {
+        acc[t].store_slice(&mut out[t]);
+    }
+    out
 }

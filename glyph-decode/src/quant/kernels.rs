@@ -9,7 +9,7 @@ mod x86;
 
 use std::ops::Range;
 
-use super::{ActivationBlock, Activations, PackedMatrix, ROWS, Simd};
+use super::{ActivationBlock, Activations, PackedMatrix, ROWS, Simd, with_simd};
 
 /// Blocks of 32 without and with minima, blocks of 256 with sub-blocks of 32 and 16.
 pub(crate) const SHORT: u8 = 0;
@@ -40,17 +40,16 @@ impl PackedMatrix {
             (x.block, x.groups * 32),
             (self.activation_block(), self.cols)
         );
-        match simd {
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-            Simd::Avx512(s) => {
-                x86::matmul_avx512(s, self, groups, x, out, stride);
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        {
+            if let Some(s) = simd.0.as_avx512() {
+                return x86::matmul_avx512(s, self, groups, x, out, stride);
             }
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-            Simd::Avx2(s) => {
-                x86::matmul_avx2(s, self, groups, x, out, stride);
+            if let Some(s) = simd.0.as_avx2() {
+                return x86::matmul_avx2(s, self, groups, x, out, stride);
             }
-            Simd::Portable => portable::matmul(self, groups, x, out, stride),
         }
+        with_simd!(simd, |_| portable::matmul(self, groups, x, out, stride));
     }
 }
 

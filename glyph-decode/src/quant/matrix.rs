@@ -118,7 +118,7 @@ impl Input {
         };
         if !*has {
             let (values, cols) = (&self.values, self.cols);
-            with_simd!(simd, |FMA| to.quantize(values, cols, block));
+            with_simd!(simd, |_| to.quantize(values, cols, block));
             *has = true;
         }
         to

@@ -23,10 +23,10 @@ pub(crate) struct PackedMatrix {
     pub(crate) rows: usize,
     pub(crate) cols: usize,
     pub(crate) codes: Vec<Lanes>,
-    /// Scales, one a block.
-    pub(crate) d: Vec<[f16; ROWS]>,
+    /// Scales, one a block, as the bits of f16.
+    pub(crate) d: Vec<[u16; ROWS]>,
     /// Minima or their scales, one a block, if the format has them.
-    pub(crate) m: Vec<[f16; ROWS]>,
+    pub(crate) m: Vec<[u16; ROWS]>,
     /// Scales of sub-blocks.
     pub(crate) scales: Vec<[i8; ROWS]>,
     /// Minima of sub-blocks.
@@ -107,9 +107,9 @@ impl PackedMatrix {
             let (lane, shift) = lane_of(column, layout.bits);
             self.codes[starts.0 + lane].0[row * 4 + column % 4] |= code << shift;
         }
-        self.d[group * blocks + b][row] = block.d;
+        self.d[group * blocks + b][row] = block.d.to_bits();
         if layout.min {
-            self.m[group * blocks + b][row] = block.m;
+            self.m[group * blocks + b][row] = block.m.to_bits();
         }
         if let Some(sub) = layout.sub_block {
             let n = len / sub;
@@ -135,15 +135,15 @@ impl PackedMatrix {
             let code = self.codes[group * lanes + lane].0[r * 4 + column % 4] >> shift & mask;
             let at = group * blocks + column / len;
             let code = (i32::from(code) - layout.offset) as f32;
-            let d = self.d[at][r].to_f32();
+            let d = f16::from_bits(self.d[at][r]).to_f32();
             *out = match layout.sub_block {
-                None if layout.min => code * d + self.m[at][r].to_f32(),
+                None if layout.min => code * d + f16::from_bits(self.m[at][r]).to_f32(),
                 None => code * d,
                 Some(sub) => {
                     let j = group * (self.cols / sub) + column / sub;
                     let scaled = d * f32::from(self.scales[j][r]) * code;
                     if layout.min {
-                        scaled - self.m[at][r].to_f32() * f32::from(self.mins[j][r])
+                        scaled - f16::from_bits(self.m[at][r]).to_f32() * f32::from(self.mins[j][r])
                     } else {
                         scaled
                     }

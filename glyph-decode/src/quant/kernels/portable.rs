@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::{LONG_16, LONG_32, SHORT_MIN, for_each_tile};
-use crate::quant::{Activations, PackedMatrix, ROWS};
+use crate::quant::{Activations, PackedMatrix, ROWS, f16_to_f32};
 
+#[inline(always)]
 pub(super) fn matmul(
     w: &PackedMatrix,
     groups: Range<usize>,
@@ -26,6 +27,7 @@ fn dot(ints: &mut [i32; ROWS], codes: &[u8; 64], shift: u32, mask: u8, word: i32
     }
 }
 
+#[inline(always)]
 fn tile<const N: usize, const BITS: usize, const KIND: u8>(
     w: &PackedMatrix,
     g: usize,
@@ -38,9 +40,9 @@ fn tile<const N: usize, const BITS: usize, const KIND: u8>(
     let blocks = x.groups / per_block;
     let offset = w.layout.offset;
     for b in 0..blocks {
-        let d = w.d[g * blocks + b].map(f32::from);
+        let d = w.d[g * blocks + b].map(f16_to_f32);
         let m = if KIND == SHORT_MIN || KIND == LONG_32 {
-            w.m[g * blocks + b].map(f32::from)
+            w.m[g * blocks + b].map(f16_to_f32)
         } else {
             [0.0; ROWS]
         };

@@ -7,12 +7,10 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use fearless_simd::{
-    Avx2, Avx512, f32x8, f32x16, i8x16, i8x32, prelude::*, u8x16, u8x32, u8x64, u16x8, u16x16,
+    Avx2, Avx512, f32x8, f32x16, i8x16, prelude::*, u8x16, u8x32, u8x64, u16x8, u16x16,
 };
-use half::f16;
 
 use super::{LONG_16, LONG_32, SHORT, SHORT_MIN, for_each_tile};
-use crate::quant::packed::Lanes;
 use crate::quant::{Activations, PackedMatrix, ROWS};
 
 fearless_simd::kernel!(
@@ -43,8 +41,8 @@ fearless_simd::kernel!(
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
-fn halves_512(simd: Avx512, h: &[f16; ROWS]) -> __m512 {
-    let bits: u16x16<_> = h.map(f16::to_bits).simd_into(simd);
+fn halves_512(simd: Avx512, h: &[u16; ROWS]) -> __m512 {
+    let bits: u16x16<_> = u16x16::from_slice(simd, h);
     _mm512_cvtph_ps(bits.into())
 }
 
@@ -58,7 +56,6 @@ fn tile_avx512<const N: usize, const BITS: usize, const KIND: u8>(
     x: &Activations,
     t0: usize,
 ) -> [[f32; ROWS]; N] {
-    let load = |l: &Lanes| -> __m512i { u8x64::from_slice(simd, &l.0).into() };
     let nibble = _mm512_set1_epi8(0x0f);
     let mut acc = [_mm512_setzero_ps(); N];
     let mut sum = [_mm512_setzero_si512(); N];
@@ -75,26 +72,29 @@ fn tile_avx512<const N: usize, const BITS: usize, const KIND: u8>(
     } else {
         &[]
     };
-    let words: [&[[i32; 8]]; N] = std::array::from_fn(|t| &x.words[(t0 + t) * groups..][..groups]);
-    let sums: [&[[i32; 2]]; N] = std::array::from_fn(|t| &x.sums[(t0 + t) * groups..][..groups]);
-    let x_scales: [&[f32]; N] = std::array::from_fn(|t| &x.scales[(t0 + t) * blocks..][..blocks]);
-    let x_sums: [&[f32]; N] = std::array::from_fn(|t| {
+    let mut words: [&[[i32; 8]]; N] = [&[]; N];
+    let mut sums: [&[[i32; 2]]; N] = [&[]; N];
+    let mut x_scales: [&[f32]; N] = [&[]; N];
+    let mut x_sums: [&[f32]; N] = [&[]; N];
+    for t in 0..N {
+        words[t] = &x.words[(t0 + t) * groups..][..groups];
+        sums[t] = &x.sums[(t0 + t) * groups..][..groups];
+        x_scales[t] = &x.scales[(t0 + t) * blocks..][..blocks];
         if KIND == SHORT_MIN {
-            &x.scaled_sums[(t0 + t) * blocks..][..blocks]
-        } else {
-            &[][..]
+            x_sums[t] = &x.scaled_sums[(t0 + t) * blocks..][..blocks];
         }
-    });
+    }
     for (i, codes) in codes.chunks_exact(BITS).enumerate() {
-        let c: [__m512i; 8] = std::array::from_fn(|j| {
+        let mut c = [nibble; 8];
+        for j in 0..BITS {
+            let lanes: __m512i = u8x64::from_slice(simd, &codes[j].0).into();
             if BITS == 4 {
-                let v = load(&codes[j % 4]);
-                let v = if j < 4 { v } else { _mm512_srli_epi16::<4>(v) };
-                _mm512_and_si512(v, nibble)
+                c[j] = _mm512_and_si512(lanes, nibble);
+                c[j + 4] = _mm512_and_si512(_mm512_srli_epi16::<4>(lanes), nibble);
             } else {
-                load(&codes[j])
+                c[j] = lanes;
             }
-        });
+        }
         let at = g * groups + i;
         for t in 0..N {
             let xw = &words[t][i];
@@ -154,16 +154,18 @@ fn tile_avx512<const N: usize, const BITS: usize, const KIND: u8>(
             minima[t] = _mm512_setzero_si512();
         }
     }
-    acc.map(|a| {
-        let a: f32x16<_> = a.simd_into(simd);
-        <[f32; 16]>::from(a)
-    })
+    let mut out = [[0.0; ROWS]; N];
+    for t in 0..N {
+        let values: f32x16<_> = acc[t].simd_into(simd);
+        values.store_slice(&mut out[t]);
+    }
+    out
 }
 
 #[target_feature(enable = "avx2,f16c")]
 #[inline]
-fn halves_256(simd: Avx2, h: &[f16; 8]) -> __m256 {
-    let bits: u16x8<_> = h.map(f16::to_bits).simd_into(simd);
+fn halves_256(simd: Avx2, h: &[u16; 8]) -> __m256 {
+    let bits: u16x8<_> = u16x8::from_slice(simd, h);
     _mm256_cvtph_ps(bits.into())
 }
 
@@ -240,9 +242,7 @@ fn half_tile_avx2<const N: usize, const BITS: usize, const KIND: u8, const WIDE:
     x: &Activations,
     t0: usize,
 ) -> [[f32; 8]; N] {
-    let load =
-        |l: &Lanes| -> __m256i { u8x32::from_slice(simd, &l.0.as_chunks::<32>().0[half]).into() };
-    let halves = |h: &[f16; ROWS]| halves_256(simd, &h.as_chunks::<8>().0[half]);
+    let halves = |h: &[u16; ROWS]| halves_256(simd, &h.as_chunks::<8>().0[half]);
     let nibble = _mm256_set1_epi8(0x0f);
     let mut acc = [_mm256_setzero_ps(); N];
     let mut sum = [_mm256_setzero_si256(); N];
@@ -255,17 +255,19 @@ fn half_tile_avx2<const N: usize, const BITS: usize, const KIND: u8, const WIDE:
     let offset = if WIDE { 0 } else { w.layout.offset };
     let codes = &w.codes[g * groups * BITS..][..groups * BITS];
     for (i, codes) in codes.chunks_exact(BITS).enumerate() {
-        let unpack = |j: usize| {
+        let mut low_codes = [nibble; 4];
+        let mut high_codes = [nibble; 4];
+        for j in 0..4 {
+            let low: __m256i = u8x32::from_slice(simd, &codes[j].0.as_chunks::<32>().0[half]).into();
             if BITS == 4 {
-                let v = load(&codes[j % 4]);
-                let v = if j < 4 { v } else { _mm256_srli_epi16::<4>(v) };
-                _mm256_and_si256(v, nibble)
+                low_codes[j] = _mm256_and_si256(low, nibble);
+                high_codes[j] = _mm256_and_si256(_mm256_srli_epi16::<4>(low), nibble);
             } else {
-                load(&codes[j])
+                low_codes[j] = low;
+                let high = &codes[(j + 4) % BITS].0;
+                high_codes[j] = u8x32::from_slice(simd, &high.as_chunks::<32>().0[half]).into();
             }
-        };
-        let low_codes: [__m256i; 4] = std::array::from_fn(unpack);
-        let high_codes: [__m256i; 4] = std::array::from_fn(|j| unpack(j + 4));
+        }
         let at = g * groups + i;
         let scale = |s: &[i8; ROWS]| {
             let mut both = [0i8; 16];
@@ -323,8 +325,10 @@ fn half_tile_avx2<const N: usize, const BITS: usize, const KIND: u8, const WIDE:
             minima[t] = _mm256_setzero_si256();
         }
     }
-    acc.map(|a| {
-        let a: f32x8<_> = a.simd_into(simd);
-        <[f32; 8]>::from(a)
-    })
+    let mut out = [[0.0; 8]; N];
+    for t in 0..N {
+        let values: f32x8<_> = acc[t].simd_into(simd);
+        values.store_slice(&mut out[t]);
+    }
+    out
 }
