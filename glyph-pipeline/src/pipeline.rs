@@ -212,9 +212,8 @@ impl Pipeline {
         let choosing = Instant::now();
         let scores = tasks::rank(question, &scan.lines);
         let choosing = choosing.elapsed().as_secs_f64();
-        let read = self.crop(document, &scan, &scores, 1)?;
+        let mut read = self.crop(document, &scan, &scores, 1)?;
         let mut output = tasks::answer(question, &read.output)?;
-        let mut read = read;
         if let Some(writer) = &self.writer {
             output = self.write_answer(&**writer, question, output, &mut read)?;
         }

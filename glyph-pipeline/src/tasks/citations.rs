@@ -17,7 +17,8 @@ static CITATION: LazyLock<Regex> = LazyLock::new(|| {
         (?: [\[(【（]\s*(?:see\s+)?(?:pages?|pp?\.)\s*(?:\d+\s*(?:,|-|–|and|to|&)?\s*)+[\])】）]
           | (?:,\s*)?\b(?:see|on|in|at|from|per)\s+(?:the\s+)?pages?\s+\d+(?:\s*(?:-|–|,|and|to|&)\s*\d+)*
           | \bpages?\s+\d+(?:\s*(?:-|–|,|and|to|&)\s*\d+)*\s*:?
-          | [\[(【（]?\s*第?\s*\d+\s*页\s*[\])】）]?
+          | [\[(【（]\s*(?:见|参见)?\s*第?\s*\d+\s*页\s*[\])】）]
+          | (?:见|参见|在)?第\s*\d+\s*页
           | \[\s*\d+\s*\] )",
     )
 });

@@ -9,9 +9,11 @@ use burn::tensor::Device;
 #[cfg(feature = "json-schema")]
 use glyph_decode::SchemaCompiler;
 use glyph_decode::{
-    ChatTemplate, DecodeError, FinishReason, GenerationConfig, LanguageModel, Message, Pretrained,
-    Session, SpecialTokens, Tokenizer,
+    ChatTemplate, DecodeError, FinishReason, GenerationConfig, Generator, LanguageModel, Message,
+    Pretrained, Session, SpecialTokens, Tokenizer,
 };
+
+use serde_json::Value;
 
 use super::{WriteRequest, Writer, Written};
 use crate::{PipelineError, pretrained};
@@ -83,10 +85,14 @@ impl LanguageModelWriter {
     }
 
     #[cfg(feature = "json-schema")]
-    fn constraint(
+    fn constrain<'s>(
         &self,
-        schema: &serde_json::Value,
-    ) -> Result<glyph_decode::JsonConstraint, DecodeError> {
+        generator: Generator<'s>,
+        schema: Option<&Value>,
+    ) -> Result<Generator<'s>, DecodeError> {
+        let Some(schema) = schema else {
+            return Ok(generator);
+        };
         let compiler = match self.schemas.get() {
             Some(compiler) => compiler,
             None => {
@@ -95,7 +101,22 @@ impl LanguageModelWriter {
                 self.schemas.get_or_init(|| compiler)
             }
         };
-        compiler.compile(schema)
+        Ok(generator.constrained_by(compiler.compile(schema)?))
+    }
+
+    #[cfg(not(feature = "json-schema"))]
+    fn constrain<'s>(
+        &self,
+        generator: Generator<'s>,
+        schema: Option<&Value>,
+    ) -> Result<Generator<'s>, DecodeError> {
+        match schema {
+            None => Ok(generator),
+            Some(_) => Err(DecodeError::Constraint(format!(
+                "{} was asked for JSON of a schema, which needs the feature json-schema",
+                self.name
+            ))),
+        }
     }
 }
 
@@ -145,17 +166,7 @@ impl Writer for LanguageModelWriter {
             Some(session) if session.capacity() >= capacity => session,
             _ => Session::new(self.model.clone(), self.tokenizer.clone(), capacity)?,
         };
-        let mut generator = session.generate(&prompt, &config)?;
-        if let Some(schema) = request.schema {
-            #[cfg(feature = "json-schema")]
-            {
-                generator = generator.constrained_by(self.constraint(schema)?);
-            }
-            #[cfg(not(feature = "json-schema"))]
-            return Err(DecodeError::Constraint(format!(
-                "JSON of a schema needs the feature json-schema; asked for {schema}"
-            )));
-        }
+        let generator = self.constrain(session.generate(&prompt, &config)?, request.schema)?;
         let total = (request.max_new_tokens * 4 + prompt.len()).max(1) as f64;
         let mut out = generator
             .on_progress(|p| {
