@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::terms::{Token, fold, is_stop_word, stem, tokenize};
 
 /// Share of a sentence's words that have to stand in the text.
-const ENOUGH: f32 = 0.65;
+const ENOUGH: f32 = 0.75;
 
 /// Words of a text in the form in which they are compared.
 #[derive(Debug, Clone, Default)]
@@ -70,6 +70,14 @@ impl Words {
         total += asked.len();
         found += asked.iter().filter(|w| text.words.contains(**w)).count();
         found as f32 / total.max(1) as f32
+    }
+
+    /// Whether at least half of these words stand in some texts, taken together.
+    pub(crate) fn is_covered_by(&self, texts: &[&Self]) -> bool {
+        let words = self.words.iter().chain(&self.numbers);
+        let found = words
+            .filter(|w| (texts.iter()).any(|t| t.words.contains(*w) || t.numbers.contains(*w)));
+        2 * found.count() >= self.words.len() + self.numbers.len()
     }
 
     /// Whether one text holds all numbers that the question did not say, together with half of
