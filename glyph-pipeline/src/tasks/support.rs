@@ -7,7 +7,7 @@ use super::terms::{Token, fold, is_stop_word, stem, tokenize};
 /// Share of a sentence's words that have to stand in the text.
 const ENOUGH: f32 = 0.75;
 
-/// Months, as they are stemmed.
+/// Months.
 const MONTHS: [&str; 12] = [
     "january",
     "february",
@@ -23,9 +23,10 @@ const MONTHS: [&str; 12] = [
     "december",
 ];
 
-/// British spelling as American: models write one where the text has the other.
+/// The stem of a British spelling as that of the American: models write one where the text has the
+/// other.
 fn spelling(word: &str) -> String {
-    match (word.strip_suffix("tre"), word.strip_suffix("our")) {
+    match (word.strip_suffix("tr"), word.strip_suffix("our")) {
         (Some(root), _) if root.len() > 1 => format!("{root}ter"),
         (_, Some(root)) if root.len() > 2 => format!("{root}or"),
         _ => word.to_owned(),
@@ -112,7 +113,10 @@ impl Words {
         if numbers.peek().is_none() {
             return true;
         }
-        let mut words = self.words.iter().filter(|w| !MONTHS.contains(&w.as_str()));
+        let mut words = self
+            .words
+            .iter()
+            .filter(|w| !MONTHS.iter().any(|m| stem(m) == w.as_str()));
         numbers.all(|n| text.numbers.contains(n))
             && (words.clone().next().is_none() || words.any(|w| text.words.contains(w)))
     }
