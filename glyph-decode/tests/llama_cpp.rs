@@ -67,7 +67,9 @@ const TIE: f32 = 1e-2;
 fn greedy_tokens_are_those_of_llama_cpp() {
     let Some(path) = model_file() else { return };
     let reference = reference();
-    let Pretrained { model, tokenizer, .. } = open(&path);
+    let Pretrained {
+        model, tokenizer, ..
+    } = open(&path);
     assert_eq!(reference.prompts.len(), 20);
     let (mut tokens, mut other) = (0, Vec::new());
     for prompt in &reference.prompts {
@@ -93,7 +95,11 @@ fn greedy_tokens_are_those_of_llama_cpp() {
     }
     assert_eq!(tokens, 20 * 64);
     // The closest calls that llama.cpp itself decides either way, one by one or in a batch.
-    let own = reference.own_disagreements.iter().copied().fold(TIE, f32::max);
+    let own = reference
+        .own_disagreements
+        .iter()
+        .copied()
+        .fold(TIE, f32::max);
     let wrong: Vec<_> = other.iter().filter(|(gap, _)| *gap > own).collect();
     assert!(wrong.is_empty(), "{wrong:?} beyond {own}; all: {other:?}");
 }
@@ -102,7 +108,9 @@ fn greedy_tokens_are_those_of_llama_cpp() {
 fn perplexity_is_that_of_llama_cpp() {
     let Some(path) = model_file() else { return };
     let held_out = reference().held_out;
-    let Pretrained { model, tokenizer, .. } = open(&path);
+    let Pretrained {
+        model, tokenizer, ..
+    } = open(&path);
     let ids = tokenizer
         .encode(&held_out.text, SpecialTokens::AsText)
         .expect("any text has tokens");
@@ -112,7 +120,9 @@ fn perplexity_is_that_of_llama_cpp() {
     let (mut total, mut count) = (0.0, 0);
     let mut logits = Vec::new();
     for window in ids.chunks(held_out.window).filter(|w| w.len() > 1) {
-        let mut cache = model.new_cache(held_out.window).expect("within the context");
+        let mut cache = model
+            .new_cache(held_out.window)
+            .expect("within the context");
         model
             .forward_ids(window, &mut cache, LogitsFor::All, &mut logits)
             .expect("a window fits");
@@ -125,5 +135,9 @@ fn perplexity_is_that_of_llama_cpp() {
     }
     let perplexity = (total / f64::from(count)).exp();
     let off = perplexity / held_out.perplexity - 1.0;
-    assert!(off.abs() < 5e-3, "{perplexity}, expected {}", held_out.perplexity);
+    assert!(
+        off.abs() < 5e-3,
+        "{perplexity}, expected {}",
+        held_out.perplexity
+    );
 }
