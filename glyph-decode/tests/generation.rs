@@ -18,8 +18,12 @@ struct Model {
 
 impl Model {
     fn open() -> Option<Self> {
-        let folder = PathBuf::from(std::env::var_os("GLYPH_TEST_MODELS")?);
-        let path = folder.join("SmolLM2-135M-Instruct.Q4_1.gguf");
+        let root = PathBuf::from(std::env::var_os("GLYPH_TEST_MODELS")?);
+        let folders = std::fs::read_dir(&root).ok()?.flatten().map(|e| e.path());
+        let path = std::iter::once(root.clone())
+            .chain(folders)
+            .map(|f| f.join("SmolLM2-135M-Instruct.Q4_1.gguf"))
+            .find(|p| p.exists())?;
         let pretrained = Pretrained::open(&path, &Device::default()).expect("a whole model file");
         Some(Self {
             template: ChatTemplate::of(&pretrained).expect("its template is Jinja"),
@@ -56,11 +60,22 @@ fn a_second_question_does_not_read_the_text_again() {
     let answer = answer.expect("it writes");
     assert!(answer.text.contains("Tarrant"), "{}", answer.text);
     assert!(matches!(answer.finish_reason, FinishReason::Eos(_)));
-    let reused = session.generate(&second, &config).expect("it fits").finish();
+    let reused = session
+        .generate(&second, &config)
+        .expect("it fits")
+        .finish();
     let reused = reused.expect("it writes");
-    assert!(reused.usage.reused_tokens * 10 > second.len() * 8, "{:?}", reused.usage);
+    assert!(
+        reused.usage.reused_tokens * 10 > second.len() * 8,
+        "{:?}",
+        reused.usage
+    );
     assert!(reused.text.contains("41"), "{}", reused.text);
-    let fresh = model.session(300).generate(&second, &config).expect("it fits").finish();
+    let fresh = model
+        .session(300)
+        .generate(&second, &config)
+        .expect("it fits")
+        .finish();
     assert_eq!(fresh.expect("it writes").text, reused.text);
 
     let prompts = [first, second];
@@ -96,7 +111,10 @@ fn a_seed_reproduces_and_a_loop_ends() {
         .expect("it fits")
         .finish()
         .expect("it writes");
-    assert!(matches!(out.finish_reason, FinishReason::Loop { .. }), "{out:?}");
+    assert!(
+        matches!(out.finish_reason, FinishReason::Loop { .. }),
+        "{out:?}"
+    );
     assert!(out.usage.generated_tokens < 150);
 }
 
@@ -110,7 +128,8 @@ fn json_follows_its_schema_whatever_is_drawn() {
         "required": ["engineer", "height", "months"], "additionalProperties": false});
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     let eos = &model.model.config().eos_token_ids;
-    let compiler = glyph_decode::SchemaCompiler::new(&*model.tokenizer, eos).expect("it has an end");
+    let compiler =
+        glyph_decode::SchemaCompiler::new(&*model.tokenizer, eos).expect("it has an end");
     let prompt = model.chat(&format!("{TEXT}\n\nWrite this as JSON."));
     let mut session = model.session(400);
     for seed in 0..8 {
