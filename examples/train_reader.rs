@@ -27,6 +27,9 @@ struct Args {
     /// Folder of .txt files to cut natural text from (`tools/fetch_corpus.sh` fetches one); random words without.
     #[arg(long)]
     corpus: Option<PathBuf>,
+    /// Start from the `encoder.safetensors` and `readout.safetensors` of this folder.
+    #[arg(long)]
+    init: Option<PathBuf>,
     /// Folder of checkpoints and results.
     #[arg(long, default_value = "out/reader")]
     out: PathBuf,
@@ -70,6 +73,8 @@ fn main() -> Result<()> {
             trainer.steps_done(),
             args.out.display()
         );
+    } else if let Some(dir) = &args.init {
+        trainer.start_from(dir)?;
     }
     let bar = ProgressBar::new(args.steps as u64).with_position(trainer.steps_done() as u64);
     bar.set_style(ProgressStyle::with_template(

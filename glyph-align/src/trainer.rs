@@ -33,6 +33,9 @@ pub struct TrainingConfig {
     pub weight_decay: f32,
     /// Share of rows made illegible on purpose.
     pub spoiled: f64,
+    /// Share of rows worn, legible still ([`Sample::wear`]).
+    #[serde(default)]
+    pub worn: f64,
     /// Seed of the samples and of the first weights.
     pub seed: u64,
 }
@@ -46,6 +49,7 @@ impl Default for TrainingConfig {
             warmup_steps: 200,
             weight_decay: 0.01,
             spoiled: 0.03,
+            worn: 0.15,
             seed: 1,
         }
     }
@@ -78,6 +82,25 @@ impl ReaderModel {
             encoder: BuiltinEncoderConfig::default().init(device),
             readout: ReadoutConfig::new(set.head_classes(), set.tail_classes()).init(device),
         }
+    }
+
+    /// Loads what [`ReaderModel::export`] wrote.
+    ///
+    /// # Errors
+    /// If a file is missing or holds other tensors than the model.
+    pub fn import(&mut self, dir: &Path) -> Result<(), AlignError> {
+        fn read<M: ModuleSnapshot>(module: &mut M, path: PathBuf) -> Result<(), AlignError> {
+            let mut store =
+                SafetensorsStore::from_file(&path).with_from_adapter(HalfPrecisionAdapter::new());
+            let reason = match module.load_from(&mut store) {
+                Ok(result) if result.unused.is_empty() => return Ok(()),
+                Ok(result) => format!("unused tensors: {}", result.unused.join(", ")),
+                Err(error) => error.to_string(),
+            };
+            Err(AlignError::Checkpoint { path, reason })
+        }
+        read(&mut self.encoder, dir.join("encoder.safetensors"))?;
+        read(&mut self.readout, dir.join("readout.safetensors"))
     }
 
     /// Writes `encoder.safetensors` and `readout.safetensors` in half precision: the files that
@@ -159,6 +182,17 @@ impl ReaderTrainer {
             config,
             device,
         })
+    }
+
+    /// Starts from exported weights instead of fresh ones, with a fresh optimiser.
+    ///
+    /// # Errors
+    /// As [`ReaderModel::import`].
+    pub fn start_from(&mut self, dir: &Path) -> Result<(), AlignError> {
+        let mut model = self.model.valid();
+        model.import(dir)?;
+        self.model = model.train();
+        Ok(())
     }
 
     /// Goes on from the checkpoint in `dir`, if there is one; says whether there was.
@@ -244,8 +278,11 @@ impl ReaderTrainer {
         (0..self.config.batch_rows)
             .map(|_| {
                 let sample = Sample::draw(&self.typesetter, &self.source.line(&mut rng));
-                if rng.random_bool(self.config.spoiled) {
+                let kind: f64 = rng.random();
+                if kind < self.config.spoiled {
                     sample.spoil(&mut rng)
+                } else if kind < self.config.spoiled + self.config.worn {
+                    sample.wear(&mut rng)
                 } else {
                     sample
                 }

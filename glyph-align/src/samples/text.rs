@@ -124,25 +124,47 @@ impl TextSource {
             rng.random_range(4..96)
         };
         let body = match rng.random_range(0..100) {
-            0..=34 => match &self.corpus {
-                Some(corpus) => corpus.passage(rng, cells),
+            0..=29 => match &self.corpus {
+                Some(corpus) => {
+                    let text = corpus.passage(rng, cells);
+                    if rng.random_bool(0.4) {
+                        self.with_strangers(rng, &text)
+                    } else {
+                        text
+                    }
+                }
                 None => self.words(rng, cells),
             },
-            35..=44 => self.words(rng, cells),
-            45..=56 => run(
+            30..=36 => self.words(rng, cells),
+            37..=46 => run(
                 rng,
                 cells,
                 |rng| char::from(rng.random_range(0x21..0x7fu8)),
                 0.12,
             ),
-            57..=64 => self.identifiers(rng, cells),
-            65..=82 => run(rng, cells, |rng| pick(&self.han, rng), 0.0),
-            83..=93 => self.mixed(rng, cells),
-            94..=96 => run(rng, cells, |rng| pick(&self.frequent, rng), 0.1),
+            47..=54 => self.identifiers(rng, cells),
+            55..=79 => run(rng, cells, |rng| pick(&self.han, rng), 0.0),
+            80..=92 => self.mixed(rng, cells),
+            93..=95 => run(rng, cells, |rng| pick(&self.frequent, rng), 0.1),
             _ => run(rng, cells, |rng| pick(&self.others, rng), 0.1),
         };
         let body: String = body.chars().take(cells).collect();
         format!("{}{}", " ".repeat(indent), body)
+    }
+
+    /// The text with some of its Han exchanged for random ones: rare characters amid plausible
+    /// words, where a reader that guesses from what surrounds them goes wrong.
+    fn with_strangers(&self, rng: &mut impl Rng, text: &str) -> String {
+        let is_han = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
+        text.chars()
+            .map(|c| {
+                if is_han(c) && rng.random_bool(0.15) {
+                    pick(&self.han, rng)
+                } else {
+                    c
+                }
+            })
+            .collect()
     }
 
     fn words(&self, rng: &mut impl Rng, cells: usize) -> String {
