@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use glyph_pipeline::tasks::{Extraction, ExtractionKind};
 use serde_json::json;
 
 #[path = "support/cli.rs"]
@@ -45,12 +46,21 @@ fn run(args: &Args) -> Result<()> {
         .builder()?
         .build()?
         .extract(&document, &args.fields)?;
-    let kind = |e: &glyph_pipeline::tasks::Extraction| {
-        json!(e)["kind"].to_string().replace(['"', '{', '}'], "")
-    };
+    let kind = |e: &Extraction| json!(e)["kind"].to_string().replace(['"', '{', '}'], "");
+    let missing: Vec<&String> = args
+        .fields
+        .iter()
+        .filter(|name| {
+            !reply
+                .output
+                .iter()
+                .any(|e| matches!(&e.kind, ExtractionKind::Field(found) if found == *name))
+        })
+        .collect();
     if args.json {
         let object = json!({
             "items": reply.output,
+            "missing_fields": missing,
             "tokens": reply.tokens,
             "seconds": cli::seconds_json(open, &reply.seconds),
         });
@@ -81,6 +91,11 @@ fn run(args: &Args) -> Result<()> {
             e.line,
             100.0 * e.confidence,
             e.value
+        );
+    }
+    for name in missing {
+        println!(
+            "field \"{name}\": not found; it is looked for as a label with its value (\"{name}: …\", \"{name} is …\" or a table's cell)"
         );
     }
     println!("\n{}", cli::account(&reply.tokens));
