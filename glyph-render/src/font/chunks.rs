@@ -24,7 +24,7 @@ static BYTES: [&[u8]; 6] = [
     include_bytes!("../../assets/fonts/droid-ext.ttf"),
 ];
 /// Checksum of the embedded fonts' bytes, one after the other.
-pub(super) const VERSION: u32 = 0;
+pub(super) const VERSION: u32 = 0x5004_2d33;
 
 static FACES: [OnceLock<Face<'static>>; 6] = [const { OnceLock::new() }; 6];
 static FONTS: [OnceLock<Font>; 6] = [const { OnceLock::new() }; 6];

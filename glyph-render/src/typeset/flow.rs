@@ -328,7 +328,8 @@ impl FlowTypesetter {
         }
         let mut coded_end = 0;
         if self.coding.is_some() {
-            let x = ((origin + pen).round() as usize).max(free);
+            // The last cell needs no more than its own width.
+            let x = free.max(origin.round() as usize);
             if let Some(column) = scratch.columns.get_mut(x) {
                 *column = START;
             }
