@@ -42,6 +42,12 @@ struct Args {
     /// Peak learning rate.
     #[arg(long, default_value_t = TrainingConfig::default().learning_rate)]
     learning_rate: f64,
+    /// Share of rows worn: moved by a pixel, noisy, or through JPEG.
+    #[arg(long, default_value_t = TrainingConfig::default().worn)]
+    worn: f64,
+    /// Share of natural passages in which some Han are exchanged for random ones.
+    #[arg(long, default_value_t = TrainingConfig::default().strangers)]
+    strangers: f64,
     /// Seed of samples and first weights.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -62,6 +68,8 @@ fn main() -> Result<()> {
         batch_rows: args.batch_rows,
         learning_rate: args.learning_rate,
         seed: args.seed,
+        worn: args.worn,
+        strangers: args.strangers,
         ..TrainingConfig::default()
     };
     std::fs::create_dir_all(&args.out)

@@ -36,6 +36,10 @@ pub struct TrainingConfig {
     /// Share of rows worn, legible still ([`Sample::wear`]).
     #[serde(default)]
     pub worn: f64,
+    /// Share of natural passages in which some Han are exchanged for random ones, so that the
+    /// reader looks instead of guessing ([`TextSource::with_strangers`]).
+    #[serde(default)]
+    pub strangers: f64,
     /// Seed of the samples and of the first weights.
     pub seed: u64,
 }
@@ -49,7 +53,8 @@ impl Default for TrainingConfig {
             warmup_steps: 200,
             weight_decay: 0.01,
             spoiled: 0.03,
-            worn: 0.15,
+            worn: 0.0,
+            strangers: 0.0,
             seed: 1,
         }
     }
@@ -176,7 +181,7 @@ impl ReaderTrainer {
                 .with_grad_clipping(Some(GradientClippingConfig::Norm(1.0)))
                 .init(),
             typesetter: Typesetter::new(RenderConfig::builtin())?,
-            source: TextSource::new(corpus),
+            source: TextSource::new(corpus).with_strangers(config.strangers),
             step: 0,
             history: Vec::new(),
             config,
@@ -278,10 +283,9 @@ impl ReaderTrainer {
         (0..self.config.batch_rows)
             .map(|_| {
                 let sample = Sample::draw(&self.typesetter, &self.source.line(&mut rng));
-                let kind: f64 = rng.random();
-                if kind < self.config.spoiled {
+                if rng.random_bool(self.config.spoiled) {
                     sample.spoil(&mut rng)
-                } else if kind < self.config.spoiled + self.config.worn {
+                } else if self.config.worn > 0.0 && rng.random_bool(self.config.worn) {
                     sample.wear(&mut rng)
                 } else {
                     sample

@@ -85,6 +85,7 @@ impl Corpus {
 #[derive(Debug)]
 pub struct TextSource {
     corpus: Option<Corpus>,
+    strangers: f64,
     han: Vec<char>,
     frequent: Vec<char>,
     others: Vec<char>,
@@ -97,6 +98,7 @@ impl TextSource {
         let is_han = |c: &char| ('\u{4e00}'..='\u{9fff}').contains(c);
         Self {
             corpus,
+            strangers: 0.0,
             han: all.iter().copied().filter(is_han).collect(),
             frequent: all
                 .iter()
@@ -109,6 +111,13 @@ impl TextSource {
                 .filter(|c| !is_han(c) && !c.is_ascii())
                 .collect(),
         }
+    }
+
+    /// In this share of the passages from the corpus, exchanges some Han for random ones.
+    #[must_use]
+    pub fn with_strangers(mut self, share: f64) -> Self {
+        self.strangers = share;
+        self
     }
 
     /// One line of up to about 96 half-width cells.
@@ -124,28 +133,28 @@ impl TextSource {
             rng.random_range(4..96)
         };
         let body = match rng.random_range(0..100) {
-            0..=29 => match &self.corpus {
+            0..=34 => match &self.corpus {
                 Some(corpus) => {
                     let text = corpus.passage(rng, cells);
-                    if rng.random_bool(0.4) {
-                        self.with_strangers(rng, &text)
+                    if self.strangers > 0.0 && rng.random_bool(self.strangers) {
+                        self.exchange(rng, &text)
                     } else {
                         text
                     }
                 }
                 None => self.words(rng, cells),
             },
-            30..=36 => self.words(rng, cells),
-            37..=46 => run(
+            35..=44 => self.words(rng, cells),
+            45..=56 => run(
                 rng,
                 cells,
                 |rng| char::from(rng.random_range(0x21..0x7fu8)),
                 0.12,
             ),
-            47..=54 => self.identifiers(rng, cells),
-            55..=79 => run(rng, cells, |rng| pick(&self.han, rng), 0.0),
-            80..=92 => self.mixed(rng, cells),
-            93..=95 => run(rng, cells, |rng| pick(&self.frequent, rng), 0.1),
+            57..=64 => self.identifiers(rng, cells),
+            65..=82 => run(rng, cells, |rng| pick(&self.han, rng), 0.0),
+            83..=93 => self.mixed(rng, cells),
+            94..=96 => run(rng, cells, |rng| pick(&self.frequent, rng), 0.1),
             _ => run(rng, cells, |rng| pick(&self.others, rng), 0.1),
         };
         let body: String = body.chars().take(cells).collect();
@@ -154,7 +163,7 @@ impl TextSource {
 
     /// The text with some of its Han exchanged for random ones: rare characters amid plausible
     /// words, where a reader that guesses from what surrounds them goes wrong.
-    fn with_strangers(&self, rng: &mut impl Rng, text: &str) -> String {
+    fn exchange(&self, rng: &mut impl Rng, text: &str) -> String {
         let is_han = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
         text.chars()
             .map(|c| {
