@@ -12,6 +12,7 @@ mod sniff;
 mod text;
 
 pub use error::DocumentError;
+pub(crate) use join::is_cjk;
 pub use options::{Limits, OpenOptions, ProgressCallback};
 
 use sniff::{Kind, Source};

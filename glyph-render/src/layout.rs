@@ -1,13 +1,17 @@
 //! Text to lines to pages; no pixels here.
 
+mod breaks;
 mod cells;
 mod flow;
+mod importance;
+mod normalize;
 mod pager;
 mod prepare;
 
 pub use cells::half_cells;
 pub(crate) use cells::{CellLines, advance};
-pub(crate) use flow::{FlowLines, Widths, tab_stop};
+pub(crate) use flow::{FlowLines, Widths, is_han_latin, tab_stop};
+pub(crate) use importance::{ClassCursor, SizeClasses};
 pub(crate) use pager::{LineBreaker, PagePlan, Pager, PlacedLine, Spacing};
 pub(crate) use prepare::{NewlineMark, Prepared};
 
@@ -26,6 +30,8 @@ pub(crate) struct Line {
     pub(crate) first: bool,
     /// Whether a line break or the block's end comes after it.
     pub(crate) last: bool,
+    /// Which of the style's font sizes it has; 0 is the largest.
+    pub(crate) class: u8,
 }
 
 /// The lines of one block.

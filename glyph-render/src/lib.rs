@@ -5,11 +5,15 @@ mod document;
 mod error;
 mod font;
 mod layout;
+mod marks;
 mod page;
 mod raster;
 mod typeset;
 
-pub use config::{Alignment, Color, FlowStyle, NewlineMarkup, RenderConfig, Style};
+pub use config::{
+    Alignment, Banner, Color, FlowStyle, FontSize, Grid, Importance, LineNumbers, NewlineMarkup,
+    Normalization, PageBudget, RenderConfig, Restart, ScoreCallback, Scorer, Style, Watermark,
+};
 pub use document::{
     Block, BlockKind, Document, DocumentError, Limits, OpenOptions, PageImage, ProgressCallback,
 };

@@ -1,5 +1,6 @@
 //! The renderer: layout and raster joined.
 
+mod budget;
 mod cells;
 mod flow;
 
@@ -9,6 +10,7 @@ use crate::config::{RenderConfig, Style};
 use crate::document::{Document, PageImage};
 use crate::error::RenderError;
 use crate::page::{Page, geometry};
+pub(crate) use cells::BUILTIN_PAGE;
 use cells::CellTypesetter;
 use flow::FlowTypesetter;
 

@@ -1,10 +1,10 @@
 //! Glyphs of a proportional style, each rasterised once.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::hexbox::hex_box;
 use crate::font::FontSet;
-use crate::layout::{Widths, half_cells};
+use crate::layout::half_cells;
 
 const PAGE: usize = 64;
 /// Glyphs are drawn this much larger before they are squeezed.
@@ -25,29 +25,30 @@ type SpritePage = Box<[OnceLock<Sprite>; PAGE]>;
 
 /// Sprites by character, filled as characters appear.
 pub(crate) struct Sprites {
-    fonts: FontSet,
+    fonts: Arc<FontSet>,
     px: f32,
     horizontal_scale: f32,
     antialias: bool,
-    tab: f32,
     pages: Box<[OnceLock<SpritePage>]>,
 }
 
 impl Sprites {
-    pub(crate) fn new(fonts: FontSet, px: f32, horizontal_scale: f32, antialias: bool) -> Self {
+    pub(crate) fn new(
+        fonts: Arc<FontSet>,
+        px: f32,
+        horizontal_scale: f32,
+        antialias: bool,
+    ) -> Self {
         let pages = (0..=char::MAX as usize / PAGE)
             .map(|_| OnceLock::new())
             .collect();
-        let mut sprites = Self {
+        Self {
             fonts,
             px,
             horizontal_scale,
             antialias,
-            tab: 1.0,
             pages,
-        };
-        sprites.tab = (4.0 * sprites.get(' ').advance).max(1.0);
-        sprites
+        }
     }
 
     pub(crate) fn get(&self, c: char) -> &Sprite {
@@ -121,16 +122,6 @@ impl Sprites {
         sprite.rise = (height * 4 / 5) as i32;
         sprite.advance = width as f32 + 1.0;
         sprite.coverage = hex_box(c, width, height).into_boxed_slice();
-    }
-}
-
-impl Widths for Sprites {
-    fn advance(&self, c: char) -> f32 {
-        self.get(c).advance
-    }
-
-    fn tab(&self) -> f32 {
-        self.tab
     }
 }
 

@@ -3,11 +3,13 @@
 use rayon::prelude::*;
 
 use super::image_page;
-use crate::config::RenderConfig;
+use crate::config::{Normalization, RenderConfig};
 use crate::document::{BlockKind, Document};
 use crate::error::RenderError;
 use crate::font::{FontSet, Latin};
-use crate::layout::{CellLines, LineBreaker, Lines, PagePlan, Pager, PlacedLine, Spacing, advance};
+use crate::layout::{
+    CellLines, ClassCursor, LineBreaker, Lines, PagePlan, Pager, PlacedLine, Spacing, advance,
+};
 use crate::page::{BBox, CellLayout, Page, PageLine};
 use crate::raster::{CELL_HEIGHT, CELL_WIDTH, CellAtlas};
 
@@ -16,6 +18,11 @@ const PAGE_HEIGHT: usize = 994;
 const MARGIN: usize = 14;
 const COLUMNS: usize = (PAGE_WIDTH - 2 * MARGIN) / CELL_WIDTH;
 const ROWS: usize = (PAGE_HEIGHT - 2 * MARGIN) / CELL_HEIGHT;
+
+/// Width and height of a page in the built-in style in pixels.
+pub(crate) const BUILTIN_PAGE: (u32, u32) = (PAGE_WIDTH as u32, PAGE_HEIGHT as u32);
+/// Half-cells in a row, and rows.
+pub(crate) const BUILTIN_GRID: (u32, u32) = (COLUMNS as u32, ROWS as u32);
 
 /// The grid of every page in the built-in style.
 const LAYOUT: CellLayout = CellLayout {
@@ -30,12 +37,13 @@ const LAYOUT: CellLayout = CellLayout {
 pub(crate) struct CellTypesetter {
     atlas: CellAtlas,
     breaker: CellBreaker,
+    normalization: Normalization,
 }
 
 struct CellBreaker;
 
 impl LineBreaker for CellBreaker {
-    fn lines<'t>(&'t self, text: &'t str) -> Lines<'t> {
+    fn lines<'t>(&'t self, text: &'t str, _: ClassCursor) -> Lines<'t> {
         Box::new(CellLines::new(text, COLUMNS))
     }
 }
@@ -49,7 +57,9 @@ impl std::fmt::Debug for CellTypesetter {
 impl CellTypesetter {
     pub(crate) fn new(config: &RenderConfig) -> Result<Self, RenderError> {
         let fonts = FontSet::new(&config.fonts, Latin::Mono, 13.0)?;
-        Ok(Self::with_fonts(fonts, config.antialias))
+        let mut cells = Self::with_fonts(fonts, config.antialias);
+        cells.normalization = config.normalization;
+        Ok(cells)
     }
 
     pub(crate) fn builtin() -> Self {
@@ -60,6 +70,7 @@ impl CellTypesetter {
         Self {
             atlas: CellAtlas::new(fonts, antialias),
             breaker: CellBreaker,
+            normalization: Normalization::None,
         }
     }
 
@@ -67,12 +78,15 @@ impl CellTypesetter {
         let spacing = Spacing {
             top: MARGIN as f32,
             bottom: (MARGIN + ROWS * CELL_HEIGHT) as f32,
-            line_height: CELL_HEIGHT as f32,
+            line_heights: vec![CELL_HEIGHT as f32],
+            columns: 1,
             gap,
             around: CELL_HEIGHT as f32,
+            keep_headings: false,
             mark: None,
+            normalization: self.normalization,
         };
-        Pager::new(document, spacing, &self.breaker)
+        Pager::new(document, spacing, None, &self.breaker)
     }
 
     pub(crate) fn pages<'a>(

@@ -1,37 +1,106 @@
 //! The proportional style.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use super::image_page;
-use crate::config::{Alignment, FlowStyle, NewlineMarkup, RenderConfig};
+use crate::config::{
+    Alignment, FlowStyle, FontSize, Geometry, NewlineMarkup, Normalization, RenderConfig,
+};
 use crate::document::Document;
 use crate::error::RenderError;
 use crate::font::{FontSet, Latin};
 use crate::layout::{
-    FlowLines, LineBreaker, Lines, NewlineMark, PagePlan, Pager, PlacedLine, Spacing, half_cells,
-    tab_stop,
+    ClassCursor, FlowLines, LineBreaker, Lines, NewlineMark, PagePlan, Pager, PlacedLine,
+    SizeClasses, Spacing, Widths, half_cells, is_han_latin, tab_stop,
 };
+use crate::marks::{DocumentMarks, Marks, PageMut};
 use crate::page::{BBox, Page, PageLine};
 use crate::raster::{Sprite, Sprites};
 
 pub(crate) struct FlowTypesetter {
     style: FlowStyle,
-    width: u32,
-    height: u32,
+    normalization: Normalization,
+    geometry: Geometry,
     breaker: FlowBreaker,
-    /// From a line's top to its baseline.
-    baseline: f32,
+    marks: Marks,
+    /// From a line's top to its baseline, by size class.
+    baselines: Vec<f32>,
     mark_grey: u8,
 }
 
 struct FlowBreaker {
-    sprites: Sprites,
+    /// By size class.
+    faces: Vec<Face>,
     room: (f32, f32),
 }
 
+/// The glyphs of a size class and the space between them.
+struct Face {
+    sprites: Sprites,
+    letter_spacing: f32,
+    word_spacing: f32,
+    /// Between Han and Latin.
+    quarter_em: f32,
+    tab_stops: Vec<f32>,
+    /// The distance of further tab stops.
+    tab: f32,
+}
+
+impl Face {
+    fn new(fonts: &Arc<FontSet>, style: &FlowStyle, px: f32, antialias: bool) -> Self {
+        let sprites = Sprites::new(Arc::clone(fonts), px, style.horizontal_scale, antialias);
+        let tab = style.tab_width as f32 * sprites.get(' ').advance;
+        let quarter = px * style.horizontal_scale / 4.0;
+        Self {
+            tab: tab.max(1.0),
+            sprites,
+            letter_spacing: style.px_across(style.letter_spacing).round(),
+            word_spacing: style.px_across(style.word_spacing).round(),
+            quarter_em: if style.han_latin_spacing {
+                quarter.round()
+            } else {
+                0.0
+            },
+            tab_stops: (style.tab_stops.iter())
+                .map(|&stop| style.px_across(stop))
+                .collect(),
+        }
+    }
+}
+
+impl Widths for Face {
+    fn advance(&self, c: char) -> f32 {
+        let advance = self.sprites.get(c).advance;
+        match c {
+            _ if advance == 0.0 => 0.0,
+            ' ' | '\u{A0}' => advance + self.letter_spacing + self.word_spacing,
+            _ => advance + self.letter_spacing,
+        }
+    }
+
+    fn between(&self, before: char, after: char) -> f32 {
+        // Most styles have none, and most text is of one script.
+        if self.quarter_em > 0.0
+            && (before >= '\u{2E80}') != (after >= '\u{2E80}')
+            && is_han_latin(before, after)
+        {
+            self.quarter_em
+        } else {
+            0.0
+        }
+    }
+
+    fn tab_stop(&self, x: f32) -> f32 {
+        let set = self.tab_stops.iter().copied().find(|stop| *stop > x + 0.01);
+        set.unwrap_or_else(|| tab_stop(x, self.tab))
+    }
+}
+
 impl LineBreaker for FlowBreaker {
-    fn lines<'t>(&'t self, text: &'t str) -> Lines<'t> {
-        Box::new(FlowLines::new(text, &self.sprites, self.room))
+    fn lines<'t>(&'t self, text: &'t str, classes: ClassCursor) -> Lines<'t> {
+        Box::new(FlowLines::new(text, &self.faces, classes, self.room))
     }
 }
 
@@ -45,89 +114,152 @@ impl std::fmt::Debug for FlowTypesetter {
 
 impl FlowTypesetter {
     pub(crate) fn new(config: &RenderConfig, style: &FlowStyle) -> Result<Self, RenderError> {
-        let (width, height) = style.page_pixels()?;
-        let px = style.px(style.font_size);
-        let fonts = FontSet::new(&config.fonts, Latin::Sans, px)?;
-        let sprites = Sprites::new(fonts, px, style.horizontal_scale, config.antialias);
-        let (ascent, descent) = sprites.vertical();
-        let baseline = (style.px(style.line_height) - ascent - descent) / 2.0 + ascent;
-        let indents = 2.0 * style.margin_x + style.left_indent + style.right_indent;
-        let room = width as f32 - style.px_across(indents);
+        let geometry = style.geometry()?;
+        let fonts = Arc::new(FontSet::new(&config.fonts, Latin::Sans, geometry.sizes[0])?);
+        let faces: Vec<Face> = (geometry.sizes.iter())
+            .map(|&px| Face::new(&fonts, style, px, config.antialias))
+            .collect();
+        let baselines = (faces.iter().zip(&geometry.line_heights))
+            .map(|(face, line_height)| {
+                let (ascent, descent) = face.sprites.vertical();
+                (line_height - ascent - descent) / 2.0 + ascent
+            })
+            .collect();
+        let room = geometry.column_width - style.px_across(style.left_indent + style.right_indent);
         let room = (room - style.px_across(style.first_line_indent), room);
         let mark_grey = match &style.newline_markup {
             NewlineMarkup::Mark { color, .. } => color.grey(),
             NewlineMarkup::Break => style.font_color.grey(),
         };
-        let breaker = FlowBreaker { sprites, room };
         Ok(Self {
             style: style.clone(),
-            width,
-            height,
-            breaker,
-            baseline,
+            normalization: config.normalization,
+            marks: Marks::new(style, &geometry, &fonts, config.antialias),
+            geometry,
+            breaker: FlowBreaker { faces, room },
+            baselines,
             mark_grey,
         })
     }
 
-    fn plans<'a>(&'a self, document: &'a Document) -> Pager<'a, FlowBreaker> {
-        let style = &self.style;
+    pub(super) fn style(&self) -> &FlowStyle {
+        &self.style
+    }
+
+    pub(super) fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// How many characters like those of `text` a line has room for in a size class.
+    pub(super) fn fits(&self, class: usize, text: &str) -> f32 {
+        let face = &self.breaker.faces[class];
+        let width: f32 = text.chars().map(|c| face.advance(c)).sum();
+        self.breaker.room.1 * text.chars().count() as f32 / width
+    }
+
+    fn newline_mark(&self) -> Option<NewlineMark> {
+        match &self.style.newline_markup {
+            NewlineMarkup::Mark { text, .. } => Some(NewlineMark { text: text.clone() }),
+            NewlineMarkup::Break => None,
+        }
+    }
+
+    /// The size classes of the document's passages, where there are two.
+    fn classes(&self, document: &Document) -> Option<SizeClasses> {
+        match &self.style.font_size {
+            FontSize::ByImportance(importance) => {
+                let mark = self.newline_mark();
+                let normalization = self.normalization;
+                Some(SizeClasses::new(
+                    document,
+                    importance,
+                    mark.as_ref(),
+                    normalization,
+                ))
+            }
+            FontSize::Points(_) => None,
+        }
+    }
+
+    fn plans<'a>(
+        &'a self,
+        document: &'a Document,
+        classes: Option<SizeClasses>,
+    ) -> Pager<'a, FlowBreaker> {
+        let (style, geometry) = (&self.style, &self.geometry);
+        let around = style.px(style.space_before.max(style.space_after));
         let spacing = Spacing {
-            top: style.px(style.margin_y),
-            bottom: self.height as f32 - style.px(style.margin_y),
-            line_height: style.px(style.line_height),
+            top: geometry.top,
+            bottom: geometry.bottom,
+            line_heights: geometry.line_heights.clone(),
+            columns: geometry.columns.len(),
             gap: |_, _, spacing| spacing.around,
-            around: style.px(style.space_before.max(style.space_after)),
-            mark: match &style.newline_markup {
-                NewlineMarkup::Mark { text, .. } => Some(NewlineMark { text: text.clone() }),
-                NewlineMarkup::Break => None,
-            },
+            around: around + 2.0 * geometry.inset,
+            keep_headings: style.keep_headings,
+            mark: self.newline_mark(),
+            normalization: self.normalization,
         };
-        Pager::new(document, spacing, &self.breaker)
+        Pager::new(document, spacing, classes, &self.breaker)
     }
 
     pub(crate) fn pages<'a>(
         &'a self,
         document: &'a Document,
     ) -> impl Iterator<Item = Result<Page, RenderError>> + 'a {
-        let mut plans = self.plans(document).peekable();
+        let classes = self.classes(document);
+        let count = match self.marks.count_pages() {
+            true => self.plans(document, classes.clone()).count() as u32,
+            false => 0,
+        };
+        let marks = self.marks.for_document(document, count);
+        let mut plans = self.plans(document, classes).peekable();
         let mut number = 0;
         std::iter::from_fn(move || {
             let plan = plans.next()?;
             number += 1;
-            Some(self.draw(&plan, number, plans.peek().is_none()))
+            Some(self.draw(&plan, &marks, number, plans.peek().is_none()))
         })
     }
 
     pub(crate) fn render(&self, document: &Document) -> Result<Vec<Page>, RenderError> {
-        let plans: Vec<PagePlan<'_>> = self.plans(document).collect();
+        let plans: Vec<PagePlan<'_>> = self.plans(document, self.classes(document)).collect();
+        let marks = self.marks.for_document(document, plans.len() as u32);
         plans
             .par_iter()
             .enumerate()
-            .map(|(i, plan)| self.draw(plan, i as u32 + 1, i + 1 == plans.len()))
+            .map(|(i, plan)| self.draw(plan, &marks, i as u32 + 1, i + 1 == plans.len()))
             .collect()
     }
 
-    fn draw(&self, plan: &PagePlan<'_>, number: u32, last: bool) -> Result<Page, RenderError> {
+    fn draw(
+        &self,
+        plan: &PagePlan<'_>,
+        marks: &DocumentMarks<'_>,
+        number: u32,
+        last: bool,
+    ) -> Result<Page, RenderError> {
         let placed = match plan {
             PagePlan::Image(image) => return image_page(image, number),
             PagePlan::Text(placed) => placed,
         };
-        let (width, height) = (self.width as usize, self.height as usize);
+        let geometry = &self.geometry;
+        let (width, height) = (geometry.width as usize, geometry.height as usize);
         let background = self.style.page_bg_color.grey();
         let mut canvas = Canvas {
             width,
             height,
             pixels: vec![background; width * height],
         };
+        marks.draw_under(&mut canvas.page(), placed);
         let mut lines = Vec::with_capacity(placed.len());
-        let mut right = 0f32;
+        let mut right = marks.least_width(number) - self.style.px_across(self.style.margin_x);
         for placed in placed {
             let (x, line_right) = self.draw_line(placed, &mut canvas);
             right = right.max(line_right);
             let top = placed.top.round().max(0.0) as u32;
-            let bottom = (placed.top + self.style.px(self.style.line_height)).round() as u32;
-            let left = (x.floor().max(0.0) as u32).min(self.width);
-            let end = (line_right.ceil().max(0.0) as u32).clamp(left, self.width);
+            let bottom = (placed.top + placed.height).round() as u32;
+            let left = (x.floor().max(0.0) as u32).min(geometry.width);
+            let end = (line_right.ceil().max(0.0) as u32).clamp(left, geometry.width);
             lines.push(PageLine {
                 source_block: placed.block,
                 source: placed.text.source(&placed.line.range),
@@ -136,18 +268,23 @@ impl FlowTypesetter {
                     x: left,
                     y: top,
                     width: end - left,
-                    height: bottom.min(self.height).saturating_sub(top),
+                    height: bottom.min(geometry.height).saturating_sub(top),
                 },
             });
         }
         if self.style.auto_crop_width {
-            let wanted = (right + self.style.px_across(self.style.margin_x)).ceil() as usize;
-            canvas.crop(wanted, height);
+            let right = right + geometry.inset + self.style.px_across(self.style.margin_x);
+            canvas.crop(right.ceil() as usize, height);
         }
-        if let (true, true, Some(line)) = (last, self.style.auto_crop_last_page, placed.last()) {
-            let below = self.style.line_height + self.style.margin_y;
-            canvas.crop(width, (line.top + self.style.px(below)).ceil() as usize);
+        if last && self.style.auto_crop_last_page {
+            let ends = placed.iter().map(|line| line.top + line.height);
+            let end = ends.fold(0.0, f32::max) + geometry.below;
+            canvas.crop(width, end.ceil() as usize);
         }
+        marks.draw_over(&mut canvas.page(), number, placed, |line| {
+            self.baseline(line)
+        });
+        marks.add_mask(&mut canvas.page());
         Ok(Page {
             number,
             width: canvas.width as u32,
@@ -156,6 +293,11 @@ impl FlowTypesetter {
             lines,
             layout: None,
         })
+    }
+
+    fn baseline(&self, placed: &PlacedLine<'_>) -> i32 {
+        let rise = self.baselines[usize::from(placed.line.class)];
+        (placed.top + rise).round() as i32
     }
 
     /// Draws a line; returns where it begins and ends.
@@ -168,7 +310,9 @@ impl FlowTypesetter {
         } else {
             0.0
         };
-        let left = style.px_across(style.margin_x + style.left_indent + indent);
+        let face = &self.breaker.faces[usize::from(line.class)];
+        let left =
+            self.geometry.columns[placed.column] + style.px_across(style.left_indent + indent);
         let room = if line.first {
             self.breaker.room.0
         } else {
@@ -187,22 +331,26 @@ impl FlowTypesetter {
                 each: 0.0,
             },
         };
-        let baseline = (placed.top + self.baseline).round() as i32;
+        let baseline = self.baseline(placed);
         let ink = style.font_color.grey();
         // Tab stops are counted from the line's start, as the line breaker does.
         let mut x = 0.0;
+        let mut before = None;
         for (at, c) in drawn.char_indices() {
             if c == '\t' {
-                x = tab_stop(x, crate::layout::Widths::tab(&self.breaker.sprites));
+                x = face.tab_stop(x);
+                before = None;
                 continue;
             }
-            let sprite = self.breaker.sprites.get(c);
+            x += before.map_or(0.0, |before| face.between(before, c));
+            before = Some(c);
+            let sprite = face.sprites.get(c);
             if sprite.width > 0 {
                 let mark = text.is_mark(line.range.start + at);
                 let ink = if mark { self.mark_grey } else { ink };
                 canvas.blend(sprite, (start + x).round() as i32, baseline, ink);
             }
-            x += sprite.advance;
+            x += face.advance(c);
             if c == ' ' || (!stretch.spaces_only && half_cells(c) > 0) {
                 x += stretch.each;
             }
@@ -258,6 +406,13 @@ struct Canvas {
 }
 
 impl Canvas {
+    fn page(&mut self) -> PageMut<'_> {
+        PageMut {
+            pixels: &mut self.pixels,
+            width: self.width,
+        }
+    }
+
     /// Draws a glyph with its pen at (`x`, `baseline`); clipped to the page.
     fn blend(&mut self, sprite: &Sprite, x: i32, baseline: i32, ink: u8) {
         let (left, top) = (x + sprite.left, baseline - sprite.rise);
