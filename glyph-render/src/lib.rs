@@ -15,7 +15,8 @@ pub use config::{
     Normalization, PageBudget, RenderConfig, Restart, ScoreCallback, Scorer, Style, Watermark,
 };
 pub use document::{
-    Block, BlockKind, Document, DocumentError, Limits, OpenOptions, PageImage, ProgressCallback,
+    Block, BlockKind, Chunk, Document, DocumentError, Limits, OpenOptions, PageImage,
+    ProgressCallback, Section, TocEntry, estimate_tokens, table_of_contents,
 };
 pub use error::RenderError;
 pub use font::{FontFile, FontSet};

@@ -140,7 +140,7 @@ pub struct FlowStyle {
     /// A line of text below the text area of each page.
     pub footer: Banner,
     /// Font size of headers, footers and line numbers; four fifths of the
-    /// text's where `None`.
+    /// text's smallest where `None`.
     pub mark_size: Option<f32>,
     /// What `{id}` stands for in headers, footers and the watermark; where
     /// `None`, eight hexadecimal digits that depend on the document's content.

@@ -249,7 +249,7 @@ impl FlowStyle {
         }
         let mark_px = match self.mark_size {
             Some(points) => self.px(points),
-            None => (sizes[0] * 0.8).max(SMALLEST),
+            None => (sizes[sizes.len() - 1] * 0.8).max(SMALLEST),
         };
         let banner = mark_px * (BANNER_LINE + BANNER_GAP);
         let margin_y = self.px(self.margin_y);

@@ -50,8 +50,9 @@ impl Default for FontSize {
 
 /// Which passages are set larger, and how large.
 ///
-/// A passage is a block's text between two line breaks, so a paragraph, an item,
-/// a row of a table, or a line of preformatted text; headings are always large.
+/// A passage is a block's text between two line breaks, so a paragraph, an item or
+/// a row of a table; in preformatted text it is the lines between two blank ones,
+/// or a single line where those are very long. Headings are always large.
 /// Passages are taken by falling score until they hold `share` of the text.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

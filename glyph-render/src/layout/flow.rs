@@ -66,7 +66,7 @@ impl<'a, W: Widths> FlowLines<'a, W, ()> {
         mut classes: ClassCursor,
         room: (f32, f32),
     ) -> FlowLines<'a, W, impl Iterator<Item = (usize, BreakOpportunity)> + use<'a, W>> {
-        let class = classes.next_passage();
+        let class = classes.next_line();
         FlowLines {
             text,
             widths,
@@ -133,7 +133,7 @@ impl<W: Widths, I: Iterator<Item = (usize, BreakOpportunity)>> FlowLines<'_, W, 
         let first = std::mem::replace(&mut self.first, last);
         let class = self.class;
         if last && end < self.text.len() {
-            self.class = self.classes.next_passage();
+            self.class = self.classes.next_line();
         }
         self.start = end;
         Line {

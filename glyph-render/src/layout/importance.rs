@@ -1,6 +1,6 @@
 //! Which passages are set larger.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use unicode_segmentation::UnicodeSegmentation;
@@ -13,15 +13,15 @@ use crate::document::{Block, BlockKind, Document, is_cjk};
 const LARGE: u8 = 0;
 const SMALL: u8 = 1;
 
-/// The size classes of a document's passages.
+/// The size classes of a document's unwrapped lines.
 #[derive(Debug, Clone)]
 pub(crate) struct SizeClasses {
     classes: Arc<[u8]>,
-    /// By block, the index of its first passage.
+    /// By block, the index of its first line.
     starts: Vec<usize>,
 }
 
-/// Gives out the size classes of a block's passages, one after the other.
+/// Gives out the size classes of a block's unwrapped lines, one after the other.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ClassCursor {
     classes: Option<Arc<[u8]>>,
@@ -29,15 +29,19 @@ pub(crate) struct ClassCursor {
 }
 
 impl ClassCursor {
-    pub(crate) fn next_passage(&mut self) -> u8 {
+    pub(crate) fn next_line(&mut self) -> u8 {
         let class = self.classes.as_ref().and_then(|all| all.get(self.next));
         self.next += 1;
         class.copied().unwrap_or(LARGE)
     }
 }
 
+/// Lines of preformatted text between blank ones are one passage up to this many
+/// bytes; in longer runs every line is one.
+const GROUP: usize = 1_200;
+
 /// The text between line breaks, those of UAX #14 that are mandatory.
-fn passages(text: &str) -> impl Iterator<Item = &str> {
+fn unwrapped_lines(text: &str) -> impl Iterator<Item = &str> {
     let newline = |c: char| {
         matches!(
             c,
@@ -54,10 +58,38 @@ fn passages(text: &str) -> impl Iterator<Item = &str> {
             Some(at) if rest[at..].starts_with("\r\n") => at + 2,
             Some(at) => at + rest[at..].chars().next().map_or(1, char::len_utf8),
         };
-        let (passage, after) = rest.split_at(end);
+        let (line, after) = rest.split_at(end);
         rest = after;
-        Some(passage)
+        Some(line)
     })
+}
+
+/// Calls `each` with a block's passages and how many unwrapped lines each has.
+fn passages(text: &str, kind: BlockKind, mut each: impl FnMut(&str, usize)) {
+    let grouped = kind == BlockKind::Preformatted;
+    let (mut start, mut end, mut lines) = (0, 0, 0usize);
+    let mut flush = |group: &str, lines: usize| match lines {
+        0 => {}
+        _ if group.len() <= GROUP => each(group, lines),
+        _ => unwrapped_lines(group).for_each(|line| each(line, 1)),
+    };
+    for line in unwrapped_lines(text) {
+        end += line.len();
+        lines += 1;
+        if !grouped || line.trim().is_empty() {
+            flush(&text[start..end], lines);
+            (start, lines) = (end, 0);
+        }
+    }
+    flush(&text[start..end], lines);
+}
+
+/// A scored passage.
+struct Passage {
+    bytes: usize,
+    lines: usize,
+    heading: bool,
+    score: f32,
 }
 
 impl SizeClasses {
@@ -68,79 +100,50 @@ impl SizeClasses {
         mark: Option<&NewlineMark>,
         normalization: Normalization,
     ) -> Self {
-        let mut starts = Vec::with_capacity(document.blocks.len());
-        // Bytes of each passage, and whether it is a heading's.
-        let mut sizes: Vec<(usize, bool)> = Vec::new();
-        let prepared = |block: &Block, each: &mut dyn FnMut(&str, bool)| {
+        let visit = |block: &Block, each: &mut dyn FnMut(&str, usize, BlockKind)| {
             if let Block::Text { kind, text, .. } = block {
-                let heading = matches!(kind, BlockKind::Heading(_));
                 let display = Prepared::new(text, *kind, mark, normalization);
-                passages(&display.text).for_each(|passage| each(passage, heading));
+                passages(&display.text, *kind, |passage, lines| {
+                    each(passage, lines, *kind)
+                });
             }
         };
+        let mut frequencies = Frequencies::default();
+        if !matches!(importance.scorer, Scorer::Callback(_)) {
+            for block in &document.blocks {
+                visit(block, &mut |passage, _, _| frequencies.add(passage));
+            }
+        }
+        let query = match &importance.scorer {
+            Scorer::Query(query) => {
+                let mut words = HashSet::new();
+                terms(query, |term| {
+                    words.insert(term);
+                });
+                Some(words)
+            }
+            _ => None,
+        };
+        let mut found: Vec<Passage> = Vec::new();
+        let mut starts = Vec::with_capacity(document.blocks.len());
+        let mut line = 0;
         for block in &document.blocks {
-            starts.push(sizes.len());
-            prepared(block, &mut |passage, heading| {
-                sizes.push((passage.trim().len(), heading));
+            starts.push(line);
+            visit(block, &mut |passage, lines, kind| {
+                line += lines;
+                found.push(Passage {
+                    bytes: passage.trim().len(),
+                    lines,
+                    heading: matches!(kind, BlockKind::Heading(_)),
+                    score: match &importance.scorer {
+                        Scorer::Callback(score) => score(passage),
+                        _ => frequencies.score(passage, query.as_ref()),
+                    },
+                });
             });
         }
-        let mut scores: Vec<f32> = Vec::with_capacity(sizes.len());
-        match &importance.scorer {
-            Scorer::Callback(score) => {
-                for block in &document.blocks {
-                    prepared(block, &mut |passage, _| scores.push(score(passage)));
-                }
-            }
-            Scorer::TfIdf | Scorer::Query(_) => {
-                let query = match &importance.scorer {
-                    Scorer::Query(query) => Some(query.as_str()),
-                    _ => None,
-                };
-                let mut frequencies = Frequencies::default();
-                for block in &document.blocks {
-                    prepared(block, &mut |passage, _| frequencies.add(passage));
-                }
-                let only = query.map(|query| {
-                    let mut words = HashMap::new();
-                    terms(query, |term| *words.entry(term).or_insert(0) += 1);
-                    words
-                });
-                for block in &document.blocks {
-                    prepared(block, &mut |passage, _| {
-                        scores.push(frequencies.score(passage, only.as_ref()));
-                    });
-                }
-            }
-        }
-        let text: usize = (sizes.iter())
-            .map(|(bytes, heading)| if *heading { 0 } else { *bytes })
-            .sum();
-        let mut left = (text as f64 * f64::from(importance.share)) as usize;
-        let mut order: Vec<usize> = (0..sizes.len()).filter(|&i| !sizes[i].1).collect();
-        // Where scores are equal the earlier passage wins; NaN comes last.
-        let key = |i: usize| {
-            if scores[i].is_nan() {
-                f32::NEG_INFINITY
-            } else {
-                scores[i]
-            }
-        };
-        order.sort_by(|&a, &b| key(b).total_cmp(&key(a)));
-        let mut classes = vec![SMALL; sizes.len()];
-        for i in order {
-            let bytes = sizes[i].0;
-            if bytes > 0 && bytes <= left {
-                left -= bytes;
-                classes[i] = LARGE;
-            }
-        }
-        for (class, (_, heading)) in classes.iter_mut().zip(&sizes) {
-            if *heading {
-                *class = LARGE;
-            }
-        }
         Self {
-            classes: classes.into(),
+            classes: choose(&found, importance.share).into(),
             starts,
         }
     }
@@ -151,6 +154,33 @@ impl SizeClasses {
             next: self.starts[block],
         }
     }
+}
+
+/// The class of every unwrapped line: headings, and passages by falling score until
+/// they hold `share` of the text, are large.
+fn choose(passages: &[Passage], share: f32) -> Vec<u8> {
+    let body = || passages.iter().enumerate().filter(|(_, p)| !p.heading);
+    let text: usize = body().map(|(_, passage)| passage.bytes).sum();
+    let mut left = (text as f64 * f64::from(share)) as usize;
+    let mut order: Vec<usize> = body().map(|(i, _)| i).collect();
+    // Where scores are equal the earlier passage wins; NaN comes last.
+    let key = |i: usize| match passages[i].score {
+        score if score.is_nan() => f32::NEG_INFINITY,
+        score => score,
+    };
+    order.sort_by(|&a, &b| key(b).total_cmp(&key(a)));
+    let mut large: Vec<bool> = passages.iter().map(|passage| passage.heading).collect();
+    for i in order {
+        let bytes = passages[i].bytes;
+        if bytes > 0 && bytes <= left {
+            left -= bytes;
+            large[i] = true;
+        }
+    }
+    let classes = passages.iter().zip(large).flat_map(|(passage, large)| {
+        std::iter::repeat_n(if large { LARGE } else { SMALL }, passage.lines)
+    });
+    classes.collect()
 }
 
 /// Calls `each` with the hashes of a passage's words in lower case, and of its
@@ -200,13 +230,13 @@ impl Frequencies {
 
     /// The mean over distinct terms of `(1 + ln tf) ln(passages / df)`; with a
     /// query, over its terms alone.
-    fn score(&self, passage: &str, query: Option<&HashMap<u64, i32>>) -> f32 {
+    fn score(&self, passage: &str, query: Option<&HashSet<u64>>) -> f32 {
         let mut found = Vec::new();
         terms(passage, |term| found.push(term));
         found.sort_unstable();
         let (mut sum, mut count) = (0.0, 0usize);
         for group in found.chunk_by(|a, b| a == b) {
-            if query.is_some_and(|query| !query.contains_key(&group[0])) {
+            if query.is_some_and(|query| !query.contains(&group[0])) {
                 continue;
             }
             count += 1;
@@ -228,17 +258,22 @@ impl Frequencies {
 mod tests {
     use super::*;
 
-    fn classes(text: &str, importance: &Importance) -> Vec<u8> {
-        let document = Document::from_text(text);
+    fn classes(lines: &[&str], importance: &Importance) -> Vec<u8> {
+        let blocks = lines.iter();
+        let blocks = blocks.map(|text| Block::text(BlockKind::Paragraph, *text, None));
+        let document = Document {
+            blocks: blocks.collect(),
+            ..Document::default()
+        };
         SizeClasses::new(&document, importance, None, Normalization::None)
             .classes
             .to_vec()
     }
 
     #[test]
-    fn passages_end_at_mandatory_breaks() {
+    fn lines_end_at_mandatory_breaks() {
         let text = "a\r\nb\rc\n\nd\u{2028}e";
-        let found: Vec<_> = passages(text).collect();
+        let found: Vec<_> = unwrapped_lines(text).collect();
         assert_eq!(found, ["a\r\n", "b\r", "c\n", "\n", "d\u{2028}", "e"]);
         let mandatory = unicode_linebreak::linebreaks(text)
             .filter(|(_, kind)| *kind == unicode_linebreak::BreakOpportunity::Mandatory);
@@ -246,17 +281,33 @@ mod tests {
     }
 
     #[test]
+    fn preformatted_passages_end_at_blank_lines() {
+        let mut found = Vec::new();
+        let long = "x".repeat(GROUP);
+        let text = format!("a\nb\n\nc\n{long}\nd");
+        passages(&text, BlockKind::Preformatted, |passage, lines| {
+            found.push((passage.len(), lines));
+        });
+        assert_eq!(found, [(5, 3), (2, 1), (GROUP + 1, 1), (1, 1)]);
+        found.clear();
+        passages("a\n\nb", BlockKind::Paragraph, |passage, lines| {
+            found.push((passage.len(), lines));
+        });
+        assert_eq!(found, [(2, 1), (1, 1), (1, 1)]);
+    }
+
+    #[test]
     fn rare_words_make_a_passage_important() {
         let mut lines = vec!["the weather is the same as the day before"; 9];
         lines.insert(4, "code zebra-4711 opens vault seventeen");
         let tenth = Importance::new(12.0, 8.0).share(0.1);
-        let found = classes(&lines.join("\n"), &tenth);
+        let found = classes(&lines, &tenth);
         assert_eq!(found, [1, 1, 1, 1, 0, 1, 1, 1, 1, 1]);
     }
 
     #[test]
     fn queries_and_callbacks_choose() {
-        let text = "一 北京 的 天气\n二 上海 的 天气\nthree: Paris";
+        let text = &["一 北京 的 天气", "二 上海 的 天气", "three: Paris"];
         let half = |scorer| Importance::new(12.0, 8.0).share(0.5).scorer(scorer);
         let query = half(Scorer::Query("上海天气如何".to_owned()));
         assert_eq!(classes(text, &query), [1, 0, 1]);
