@@ -39,6 +39,10 @@ pub struct RenderConfig {
     pub fonts: Vec<FontFile>,
     /// Grey edges; black and white only when false.
     pub antialias: bool,
+    /// Pages carry codes in the low bits of their pixels, by which [`invert`](crate::invert)
+    /// gives back their text exactly. On by default; ink and background must differ by 24 grey
+    /// levels at least.
+    pub invertible: bool,
     /// What is done to the text before it is laid out.
     pub normalization: Normalization,
 }
@@ -80,6 +84,7 @@ impl RenderConfig {
             style: Style::Cells,
             fonts: Vec::new(),
             antialias: true,
+            invertible: true,
             normalization: Normalization::None,
         }
     }
@@ -90,6 +95,7 @@ impl RenderConfig {
             style: Style::Flow(style),
             fonts: Vec::new(),
             antialias: true,
+            invertible: true,
             normalization: Normalization::None,
         }
     }

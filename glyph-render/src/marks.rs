@@ -5,18 +5,17 @@
 //! back as without it; the mask is a remainder of the text's levels ([`mask`]).
 
 mod frame;
-mod ink;
 mod letters;
 mod mask;
 mod template;
 
 use std::sync::Arc;
 
+use crate::code::Tone;
 use crate::config::{FlowStyle, Geometry, Restart};
 use crate::document::Document;
 use crate::font::FontSet;
 use crate::layout::PlacedLine;
-pub(crate) use ink::Ink;
 use letters::Letters;
 use mask::Mask;
 pub(crate) use mask::remove_mask;
@@ -167,17 +166,17 @@ impl DocumentMarks<'_> {
         width(&style.header).max(width(&style.footer))
     }
 
-    /// Backgrounds and frames of blocks; drawn before the text.
-    pub(crate) fn draw_under(&self, page: &mut PageMut<'_>, lines: &[PlacedLine<'_>]) {
-        frame::boxes(&self.marks.style, &self.marks.geometry, page, lines);
+    fn tone(&self) -> Tone {
+        let style = &self.marks.style;
+        let (page, ink) = (style.page_bg_color.grey(), style.font_color.grey());
+        Tone::new(page, ink, style.mask_levels())
     }
 
-    /// All else; drawn when the text stands and the page has its final size.
-    /// `baseline` is a line's, in rows of the page.
-    pub(crate) fn draw_over(
+    /// Backgrounds and frames of blocks, and line numbers; drawn before the text, whose
+    /// codes lie over them. `baseline` is a line's, in rows of the page.
+    pub(crate) fn draw_under(
         &self,
         page: &mut PageMut<'_>,
-        number: u32,
         lines: &[PlacedLine<'_>],
         baseline: impl Fn(&PlacedLine<'_>) -> i32,
     ) {
@@ -187,30 +186,35 @@ impl DocumentMarks<'_> {
             letters,
             ..
         } = self.marks;
-        let ink = Ink::new(
-            style.page_bg_color.grey(),
-            style.font_color.grey(),
-            style.mask_levels(),
-        );
-        if let Some(numbers) = style.line_numbers {
-            for (i, line) in lines.iter().enumerate() {
-                let count = match numbers.restart {
-                    Restart::Page => i as u32 + 1,
-                    Restart::Document => line.number,
-                };
-                if count.is_multiple_of(numbers.every) {
-                    let text = count.to_string();
-                    let right = geometry.columns[line.column] - geometry.number_gap;
-                    letters.draw(
-                        &text,
-                        right - letters.width(&text),
-                        baseline(line),
-                        ink,
-                        page,
-                    );
-                }
+        frame::boxes(style, geometry, page, lines);
+        let Some(numbers) = style.line_numbers else {
+            return;
+        };
+        let lines = lines.iter().filter(|line| !line.line.range.is_empty());
+        for (line, count) in lines.zip(1..) {
+            let count = match numbers.restart {
+                Restart::Page => count,
+                Restart::Document => line.number,
+            };
+            if count.is_multiple_of(numbers.every) {
+                let text = count.to_string();
+                let right = geometry.columns[line.column] - geometry.number_gap;
+                let left = right - letters.width(&text);
+                letters.draw(&text, left, baseline(line), self.tone(), page);
             }
         }
+    }
+
+    /// Headers, footers, corner marks and the mask; drawn when the text stands and the
+    /// page has its final size. `rows` are kept clear at the upper and lower edge.
+    pub(crate) fn draw_over(&self, page: &mut PageMut<'_>, number: u32, rows: usize) {
+        let Marks {
+            style,
+            geometry,
+            letters,
+            ..
+        } = self.marks;
+        let tone = self.tone();
         let tops = [
             (&style.header, geometry.header_top),
             (&style.footer, page.height() as f32 - geometry.footer_rise),
@@ -224,17 +228,12 @@ impl DocumentMarks<'_> {
             for (part, share) in banner.parts().into_iter().zip([0.0, 0.5, 1.0]) {
                 let text = self.expand(number, part);
                 let spare = page.width as f32 - 2.0 * margin - letters.width(&text);
-                letters.draw(&text, margin + spare * share, baseline, ink, page);
+                letters.draw(&text, margin + spare * share, baseline, tone, page);
             }
         }
-        frame::corners(geometry.corner, ink, page);
-    }
-
-    /// Adds grid and watermark to the finished page.
-    pub(crate) fn add_mask(&self, page: &mut PageMut<'_>) {
+        frame::corners(geometry.corner, rows, tone, page);
         if let Some(mask) = &self.mask {
-            let dark = self.marks.style.font_color.grey() <= self.marks.style.text_background();
-            mask.add(page, dark);
+            mask.add(page, rows, tone);
         }
     }
 }

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::code::Tone;
 use crate::config::RenderConfig;
 use crate::marks::remove_mask;
 
@@ -97,9 +98,9 @@ impl Page {
         if let Some(style) = config.flow().filter(|style| style.mask_levels() > 0)
             && !self.lines.is_empty()
         {
-            let background = style.page_bg_color.grey();
-            let dark = style.font_color.grey() <= background;
-            remove_mask(&mut page.pixels, style.mask_levels(), dark, background);
+            let (background, ink) = (style.page_bg_color.grey(), style.font_color.grey());
+            let tone = Tone::new(background, ink, style.mask_levels());
+            remove_mask(&mut page.pixels, tone);
         }
         page
     }

@@ -92,7 +92,8 @@ pub struct FlowStyle {
     pub font_color: Color,
     /// Colour of the page.
     pub page_bg_color: Color,
-    /// Colour behind each block of text; that of the page where `None`.
+    /// Colour behind each block of text; that of the page where `None`. Its grey is
+    /// rounded to a multiple of 8 from the page's.
     pub para_bg_color: Option<Color>,
     /// Colour of the frame around each block.
     pub para_border_color: Color,
@@ -213,9 +214,27 @@ impl FlowStyle {
         self.px(points) * self.horizontal_scale
     }
 
-    /// The grey value behind text.
+    /// The grey value behind text: a whole number of steps of 8 from the page's, so
+    /// that codes in the low bits read the same on both.
     pub(crate) fn text_background(&self) -> u8 {
-        self.para_bg_color.unwrap_or(self.page_bg_color).grey()
+        let page = self.page_bg_color.grey();
+        let paragraph = self.para_bg_color.unwrap_or(self.page_bg_color).grey();
+        let steps = (paragraph.abs_diff(page) / 4).div_ceil(2);
+        match paragraph >= page {
+            true => page + 8 * steps.min((255 - page) / 8),
+            false => page - 8 * steps.min(page / 8),
+        }
+    }
+
+    /// Whether anything is drawn besides text.
+    pub(crate) fn has_marks(&self) -> bool {
+        !self.header.is_empty()
+            || !self.footer.is_empty()
+            || self.line_numbers.is_some()
+            || self.corner_marks
+            || self.mask_levels() > 0
+            || self.border_width > 0.0
+            || self.para_bg_color.is_some()
     }
 
     /// How many grey levels grid and watermark may add to a pixel; see

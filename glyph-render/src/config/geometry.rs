@@ -32,6 +32,9 @@ pub(crate) struct Geometry {
     /// Left edges of the columns, right of their gutters.
     pub(crate) columns: Vec<f32>,
     pub(crate) column_width: f32,
+    /// Width of the line numbers left of each column.
+    gutter: f32,
+    boxed: bool,
     /// Tops of the header's and the footer's line; the footer's counts from the
     /// page's bottom upwards, because the last page may be cropped.
     pub(crate) header_top: f32,
@@ -52,6 +55,42 @@ pub(crate) struct Geometry {
     pub(crate) sizes: Vec<f32>,
     /// Side of a corner mark; 0 where there is none.
     pub(crate) corner: u32,
+}
+
+impl Geometry {
+    /// Keeps the lines, the header and the footer off this many rows at the page's
+    /// upper and lower edge.
+    pub(crate) fn keep_edges(&mut self, rows: u32) {
+        let rows = rows as f32;
+        self.header_top = self.header_top.max(rows);
+        self.top = self.top.max(rows);
+        self.bottom = self.bottom.min(self.height as f32 - rows);
+        self.below = self.below.max(rows);
+    }
+
+    /// Whether blocks have a frame or a background.
+    pub(crate) fn is_boxed(&self) -> bool {
+        self.boxed
+    }
+
+    /// The columns of pixels, from and to, that each column of text lies in.
+    pub(crate) fn spans(&self) -> Vec<(u32, u32)> {
+        let mut spans = Vec::with_capacity(self.columns.len());
+        let mut from = 0;
+        for (i, left) in self.columns.iter().enumerate() {
+            let to = match self.columns.get(i + 1) {
+                // The middle of the gap, which the next column's gutter is beyond.
+                Some(next) => {
+                    let gap = next - self.gutter - (left + self.column_width);
+                    (left + self.column_width + gap / 2.0).round() as u32
+                }
+                None => self.width,
+            };
+            spans.push((from, to));
+            from = to;
+        }
+        spans
+    }
 }
 
 pub(crate) fn invalid(key: &str, found: impl ToString, expected: impl Into<String>) -> RenderError {
@@ -277,7 +316,7 @@ impl FlowStyle {
                 format!("at least one line, {line:.1} px"),
             ));
         }
-        let (columns, column_width) = self.columns(width, mark_px, sizes[0])?;
+        let (columns, column_width, gutter) = self.columns(width, mark_px, sizes[0])?;
         let corner = self.corner(inset)?;
         Ok(Geometry {
             width: width as u32,
@@ -286,6 +325,8 @@ impl FlowStyle {
             bottom,
             columns,
             column_width,
+            gutter,
+            boxed,
             header_top: margin_y,
             footer_rise: margin_y + mark_px * BANNER_LINE,
             below: below + inset,
@@ -299,8 +340,13 @@ impl FlowStyle {
         })
     }
 
-    /// Left edges and the width of the columns in pixels.
-    fn columns(&self, width: f32, mark_px: f32, size: f32) -> Result<(Vec<f32>, f32), RenderError> {
+    /// Left edges and the width of the columns, and the width of their gutters in pixels.
+    fn columns(
+        &self,
+        width: f32,
+        mark_px: f32,
+        size: f32,
+    ) -> Result<(Vec<f32>, f32, f32), RenderError> {
         let gutter = self.line_numbers.map_or(0.0, |numbers| {
             let em = mark_px * self.horizontal_scale;
             (numbers.digits() as f32 * DIGIT + NUMBER_GAP) * em
@@ -332,7 +378,7 @@ impl FlowStyle {
         let columns = (0..self.columns)
             .map(|i| first + pitch * i as f32)
             .collect();
-        Ok((columns, column_width))
+        Ok((columns, column_width, gutter))
     }
 
     /// Side of the corner marks: half of the smaller margin.

@@ -15,7 +15,7 @@ use length::{length, line_height};
 use value::{boolean, color, count, fonts, invalid, number, page_size, resolve, string};
 
 /// Every key, those that others depend on first.
-const KEYS: [&str; 45] = [
+const KEYS: [&str; 46] = [
     "preset",
     "theme",
     "dpi",
@@ -23,6 +23,7 @@ const KEYS: [&str; 45] = [
     "fonts",
     "font-path",
     "antialias",
+    "invertible",
     "normalization",
     "max-tokens-per-page",
     "page-size",
@@ -91,6 +92,7 @@ pub(super) fn parse(json: &str, folder: Option<&Path>) -> Result<RenderConfig, R
                 config.fonts.insert(0, FontFile { path, index: 0 });
             }
             "antialias" => config.antialias = boolean(key, value)?,
+            "invertible" => config.invertible = boolean(key, value)?,
             "normalization" => {
                 config.normalization = match string(key, value)?.to_ascii_lowercase().as_str() {
                     "none" => Normalization::None,

@@ -122,10 +122,26 @@ impl<W: Widths, I: Iterator<Item = (usize, BreakOpportunity)>> FlowLines<'_, W, 
                 });
                 return *kept.or(cuts.last()).expect("the first cluster was passed");
             }
+            if next.x > room {
+                return self.cut_cluster(cluster, room);
+            }
             pen = next;
             cuts.push((at + cluster.len(), pen));
         }
         (content.len(), pen)
+    }
+
+    /// The same for a grapheme cluster that is longer than a line.
+    fn cut_cluster(&self, cluster: &str, room: f32) -> (usize, Pen) {
+        let mut cut = (0, Pen::default());
+        for c in cluster.chars() {
+            let next = self.step(cut.1, c);
+            if next.x > room && cut.0 > 0 {
+                break;
+            }
+            cut = (cut.0 + c.len_utf8(), next);
+        }
+        cut
     }
 
     fn finish(&mut self, end: usize, drawn: (usize, f32), last: bool) -> Line {

@@ -40,6 +40,13 @@ impl Replacements {
         self.old(range.start)..self.old(range.end)
     }
 
+    /// Those that a new range holds, whole or in part.
+    fn within(&self, range: &Range<usize>) -> &[(Range<usize>, Range<usize>)] {
+        let from = self.0.partition_point(|(new, _)| new.end <= range.start);
+        let to = self.0.partition_point(|(new, _)| new.start < range.end);
+        &self.0[from..to.max(from)]
+    }
+
     /// Whether new offset `at` lies inside a replacement.
     fn contains(&self, at: usize) -> bool {
         let after = self.0.partition_point(|(new, _)| new.start <= at);
@@ -52,9 +59,11 @@ impl Replacements {
 pub(crate) struct Prepared<'a> {
     pub(crate) text: Cow<'a, str>,
     /// From the display text to the normalised one.
-    pub(crate) replaced: Replacements,
+    replaced: Replacements,
+    /// The block's text.
+    source: &'a str,
     /// The normalised text, where it differs from the block's.
-    pub(crate) normalized: Option<(String, Replacements)>,
+    normalized: Option<(String, Replacements)>,
     /// Whether the replacements are newline marks.
     marks: bool,
 }
@@ -74,6 +83,7 @@ impl<'a> Prepared<'a> {
         let mut prepared = Self {
             text: Cow::Borrowed(""),
             replaced: Replacements::default(),
+            source: text,
             normalized,
             marks: false,
         };
@@ -116,6 +126,29 @@ impl<'a> Prepared<'a> {
             None => range,
             Some((_, map)) => map.old_range(&range),
         }
+    }
+
+    /// The text that pages are turned back into: the block's, normalised.
+    fn base(&self) -> &str {
+        match &self.normalized {
+            Some((text, _)) => text,
+            None => self.source,
+        }
+    }
+
+    /// The part of it that a display range stands for.
+    pub(crate) fn original(&self, range: &Range<usize>) -> &str {
+        &self.base()[self.replaced.old_range(range)]
+    }
+
+    /// The replacements in a display range, whole or in part: where each is drawn, and the
+    /// text it stands for.
+    pub(crate) fn replacements(
+        &self,
+        range: &Range<usize>,
+    ) -> impl Iterator<Item = (&Range<usize>, &str)> {
+        let base = self.base();
+        (self.replaced.within(range).iter()).map(move |(new, old)| (new, &base[old.clone()]))
     }
 
     /// Whether display offset `at` lies inside a newline mark.

@@ -1,6 +1,7 @@
 //! Frames around blocks, and corner marks.
 
-use super::{Ink, PageMut};
+use super::PageMut;
+use crate::code::Tone;
 use crate::config::{FlowStyle, Geometry};
 use crate::layout::PlacedLine;
 
@@ -11,15 +12,19 @@ pub(super) fn boxes(
     page: &mut PageMut<'_>,
     lines: &[PlacedLine<'_>],
 ) {
-    if geometry.border == 0 && style.para_bg_color.is_none() {
+    if !geometry.is_boxed() {
         return;
     }
     let inset = geometry.inset as i64;
     let border = i64::from(geometry.border);
     let background = style.page_bg_color.grey();
-    let mask = style.mask_levels();
-    // Levels that leave room for the mask; the background itself is one.
-    let frame = Ink::new(background, style.para_border_color.grey(), mask).grey(255);
+    // Levels that leave room for codes and the mask.
+    let tone = Tone::new(
+        background,
+        style.para_border_color.grey(),
+        style.mask_levels(),
+    );
+    let frame = tone.grey(if tone.is_coded() { tone.depth } else { 0 });
     let fill = style.text_background();
     let same = |a: &PlacedLine<'_>, b: &PlacedLine<'_>| (a.block, a.column) == (b.block, b.column);
     for lines in lines.chunk_by(same) {
@@ -41,17 +46,18 @@ pub(super) fn boxes(
 }
 
 /// Squares of `side` pixels in the corners, the last one hollow, half a side from
-/// the edges.
-pub(super) fn corners(side: u32, ink: Ink, page: &mut PageMut<'_>) {
+/// the edges, and beyond the `rows` that are kept clear.
+pub(super) fn corners(side: u32, rows: usize, tone: Tone, page: &mut PageMut<'_>) {
     if side == 0 {
         return;
     }
     let side = i64::from(side);
     let edge = side / 2;
     let (width, height) = (page.width as i64, page.height() as i64);
-    let (far_x, far_y) = (width - edge - side, height - edge - side);
-    let (full, none) = (ink.grey(255), ink.grey(0));
-    for (x, y) in [(edge, edge), (far_x, edge), (edge, far_y), (far_x, far_y)] {
+    let top = edge.max(rows as i64);
+    let (far_x, far_y) = (width - edge - side, height - top - side);
+    let (full, none) = (tone.grey(tone.depth), tone.background);
+    for (x, y) in [(edge, top), (far_x, top), (edge, far_y), (far_x, far_y)] {
         page.fill(x..x + side, y..y + side, full);
     }
     let line = (side / 4).max(1);

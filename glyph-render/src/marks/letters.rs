@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
-use super::{Ink, PageMut};
+use super::PageMut;
+use crate::code::Tone;
 use crate::font::FontSet;
 use crate::layout::half_cells;
 
@@ -104,11 +105,18 @@ impl Letters {
     }
 
     /// Draws a text from `x` on; clipped to the page.
-    pub(super) fn draw(&self, text: &str, x: f32, baseline: i32, ink: Ink, page: &mut PageMut<'_>) {
+    pub(super) fn draw(
+        &self,
+        text: &str,
+        x: f32,
+        baseline: i32,
+        tone: Tone,
+        page: &mut PageMut<'_>,
+    ) {
         let (width, height) = (page.width as i32, page.height() as i32);
         self.stamp(text, x, baseline, |x, y, coverage| {
             if coverage > 0 && (0..width).contains(&x) && (0..height).contains(&y) {
-                page.pixels[(y * width + x) as usize] = ink.grey(coverage);
+                page.pixels[(y * width + x) as usize] = tone.grey(tone.ink(coverage));
             }
         });
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::PageMut;
 use super::letters::Letters;
+use crate::code::Tone;
 use crate::config::{FlowStyle, Geometry, Watermark};
 use crate::font::FontSet;
 
@@ -58,17 +59,16 @@ impl Mask {
         Some(mask)
     }
 
-    /// Adds the mask; pages that were cropped keep its top left.
-    pub(super) fn add(&self, page: &mut PageMut<'_>, dark: bool) {
-        let rows = page.pixels.chunks_exact_mut(page.width);
-        for (row, values) in rows.zip(self.values.chunks_exact(self.width)) {
-            for (pixel, value) in row.iter_mut().zip(values) {
-                *pixel = if dark {
-                    pixel.wrapping_sub(*value)
-                } else {
-                    pixel.wrapping_add(*value)
-                };
-            }
+    /// Adds the mask, but for so many rows at the upper and lower edge; pages that were
+    /// cropped keep its top left.
+    pub(super) fn add(&self, page: &mut PageMut<'_>, rows: usize, tone: Tone) {
+        let height = page.height();
+        let lines = page.pixels.chunks_exact_mut(page.width);
+        let lines = lines.zip(self.values.chunks_exact(self.width));
+        let inner = height.saturating_sub(2 * rows);
+        for (line, values) in lines.skip(rows).take(inner) {
+            let values = &values[..line.len()];
+            tone.add(line, values);
         }
     }
 
@@ -162,14 +162,10 @@ fn fit(
     (TRIAL * scale).min(height as f32 / 6.0).max(4.0)
 }
 
-/// Takes a mask of `levels` levels off pixels.
-pub(crate) fn remove_mask(pixels: &mut [u8], levels: u8, dark: bool, background: u8) {
-    let mask = 8 * levels;
+/// Takes the mask off pixels.
+pub(crate) fn remove_mask(pixels: &mut [u8], tone: Tone) {
     for pixel in pixels {
-        *pixel = if dark {
-            pixel.wrapping_add(background.wrapping_sub(*pixel) & mask)
-        } else {
-            pixel.wrapping_sub(pixel.wrapping_sub(background) & mask)
-        };
+        let distance = tone.distance(*pixel);
+        *pixel = tone.grey(distance & !tone.mask_bits());
     }
 }
