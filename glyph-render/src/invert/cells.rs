@@ -3,7 +3,7 @@
 use super::assemble::{Cells, assemble};
 use super::engine::Engine;
 use super::{Content, Read};
-use crate::code::{CellRow, LineCode, MARGIN_BITS, Strip, bytes_of, digits_for};
+use crate::code::{CellRow, Digits, LineCode, MARGIN_BITS, Strip, bytes_of};
 use crate::layout::advance;
 use crate::page::Page;
 use crate::raster::{CELL_HEIGHT, CELL_WIDTH, Lexicon, shape};
@@ -50,13 +50,9 @@ pub(super) fn read(page: &Page, strip: &Strip, rows: usize, engine: &Engine) -> 
         if blank_code && grid.is_blank(0, COLUMNS) {
             continue;
         }
-        let len = code
-            .as_ref()
-            .map_or(0, |code| digits_for(code.len, MARGIN_BITS));
-        let mut whole = digits.iter().all(|digit| *digit < 8)
-            && digits[len.min(digits.len())..]
-                .iter()
-                .all(|digit| *digit == 0);
+        let len = code.as_ref().map_or(0, |code| code.len.min(bytes.len()));
+        let expected = Digits::new(&bytes[..len], MARGIN_BITS).chain(std::iter::repeat(0));
+        let mut whole = digits.iter().copied().zip(expected).all(|(a, b)| a == b);
         let empty = CellRow::default();
         let mut cells = GridCells {
             grid,

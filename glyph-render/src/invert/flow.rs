@@ -129,6 +129,7 @@ impl Line<'_> {
         }
         let height = (class.height as usize).min(self.row + 1);
         let top = self.row + 1 - height;
+        whole &= starts.last().is_some_and(|end| end.1 == 0);
         whole &= height == class.height as usize && top >= self.blank_from;
         let mut cells = FlowCells {
             line: self,

@@ -1,7 +1,9 @@
 //! Pages are turned back into the documents that they were rendered from.
 #![allow(clippy::unwrap_used)]
 
+mod damage;
 mod exact;
+mod styles;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
