@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::compose::{Chain, Place, Scratch, collect, first_block};
+use super::compose::{Chain, Place, Scratch, collect, finish, first_block};
 use super::image_page;
 use crate::code::{
-    BlockStart, Class, Digits, ROW_BITS, START, Strip, Tone, draw_strip, encode_line,
+    BlockStart, Class, Digits, ROW_BITS, START, Strip, Tail, Tone, draw_strip, encode_line,
 };
 use crate::config::{Alignment, FlowStyle, NewlineMarkup, RenderConfig};
 use crate::document::{BlockKind, Document};
@@ -292,10 +292,16 @@ impl FlowTypesetter {
         let mut pen = 0.0;
         let mut free = 0;
         let mut ranges = 0;
+        // Lines without replacements tell their operations while they are drawn.
+        let plain = text.replacements(&line.range).next().is_none();
+        scratch.ops.clear();
         for (at, c) in drawn.char_indices() {
             let sprite = sprites.get(c);
             let is_tab = c == '\t';
             if sprite.advance == 0.0 && !is_tab {
+                if plain {
+                    scratch.ops.insert(c);
+                }
                 continue;
             }
             // Cells never overlap, whatever the widths were.
@@ -311,10 +317,14 @@ impl FlowTypesetter {
             if is_tab {
                 mark |= TAB_DIGIT;
                 pen = tab_stop(pen, sprites.tab());
+                scratch.ops.skip(1);
             } else {
                 if let Sign::Shape { digit, range } = sprite.sign {
                     mark |= digit;
                     ranges = ranges.max(range + 1);
+                    scratch.ops.skip(1);
+                } else if plain {
+                    scratch.ops.explicit(c);
                 }
                 pen += sprite.advance;
             }
@@ -333,7 +343,12 @@ impl FlowTypesetter {
             if let Some(column) = scratch.columns.get_mut(x) {
                 *column = START;
             }
-            coded_end = self.draw_code(document, placed, ordinal, top, canvas, scratch);
+            let tail = match plain {
+                true => finish(text, line, &mut scratch.ops),
+                false => collect(text, line, &mut scratch.ops, |c| self.breaker.sign(c)),
+            };
+            let place = (ordinal, top, tail);
+            coded_end = self.draw_code(document, placed, place, canvas, scratch);
             coded_end = coded_end.max(x + 1);
         }
         Drawn {
@@ -349,13 +364,11 @@ impl FlowTypesetter {
         &self,
         document: &Document,
         placed: &PlacedLine<'_>,
-        ordinal: u32,
-        top: usize,
+        (ordinal, top, tail): (u32, usize, Tail),
         canvas: &mut Canvas,
         scratch: &mut Scratch,
     ) -> usize {
         let PlacedLine { text, line, .. } = placed;
-        let tail = collect(text, line, &mut scratch.ops, |c| self.breaker.sign(c));
         let starts = match placed.starts.is_empty() {
             true => Vec::new(),
             false => block_starts(document, &placed.starts),

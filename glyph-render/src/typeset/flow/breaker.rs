@@ -43,10 +43,11 @@ impl FlowBreaker {
     fn columns(&self, text: &Prepared<'_>, line: &Line, starts: &[BlockStart]) -> usize {
         let mut ops = Ops::default();
         let mut cells = 0;
-        let tail = collect(text, line, &mut ops, |c| self.sign(c));
-        for c in text.text[line.range.start..line.draw_end].chars() {
-            cells += usize::from(self.sign(c) != Sign::Hidden);
-        }
+        let tail = collect(text, line, &mut ops, |c| {
+            let sign = self.sign(c);
+            cells += usize::from(sign != Sign::Hidden);
+            sign
+        });
         let mut code = Vec::new();
         encode_line((0, tail, 0), starts, None, &mut ops, "", &mut code);
         digits_for(code.len(), ROW_BITS) + cells + 1
