@@ -90,7 +90,7 @@ impl Inverter {
         let strips: Vec<Strips> = pages.iter().map(Strips::find).collect();
         let template = strips.iter().find_map(Strips::template);
         let own = self.template.as_ref();
-        let template = template.or(own.map(|strip| (strip, strip.edge_rows())));
+        let template = template.or(own.map(|strip| (strip, strip.rows_at(strip.width as usize))));
         let read = pages
             .par_iter()
             .zip(strips.par_iter())
@@ -146,7 +146,7 @@ impl Inverter {
         content.strip_damaged = strips.damaged;
         if let (None, Some(strip)) = (content.stray, &strips.strip)
             && let Some(expected) = strip.pixels
-            && expected != pixel_checksum(page, rows)
+            && expected != pixel_checksum(&page.pixels, page.width as usize, rows)
         {
             content.altered = true;
         }
@@ -156,10 +156,9 @@ impl Inverter {
 }
 
 /// Checksum of a page's pixels between its strips.
-pub(crate) fn pixel_checksum(page: &Page, rows: usize) -> u32 {
-    let width = page.width as usize;
-    let end = (page.height as usize).saturating_sub(rows) * width;
-    crc32fast::hash(page.pixels.get(rows * width..end).unwrap_or_default())
+pub(crate) fn pixel_checksum(pixels: &[u8], width: usize, rows: usize) -> u32 {
+    let end = (pixels.len() / width.max(1)).saturating_sub(rows) * width;
+    crc32fast::hash(pixels.get(rows * width..end).unwrap_or_default())
 }
 
 /// The strips of one page.

@@ -19,6 +19,7 @@ pub(super) fn read(page: &Page, strip: &Strip, rows: usize, engine: &Engine) -> 
     if (page.width, page.height) != (strip.width, strip.height) {
         content.resized = Some((strip.width, strip.height));
     }
+    let tone = strip.tone.on(strip.paper);
     let whole = [(0, strip.width)];
     let spans = if strip.spans.is_empty() {
         &whole[..]
@@ -32,7 +33,7 @@ pub(super) fn read(page: &Page, strip: &Strip, rows: usize, engine: &Engine) -> 
         let mut band = Band::new(span.start, span.len(), inner.start);
         for y in inner.clone() {
             let row = &page.pixels[y * width + span.start..y * width + span.end];
-            if !band.push(row, strip.tone) {
+            if !band.push(row, tone) {
                 continue;
             }
             let codes = band.last().iter().filter(|code| **code & CODE_MASK != 0);
@@ -141,8 +142,9 @@ impl Band {
     /// Adds a row; whether a cell starts in it.
     fn push(&mut self, pixels: &[u8], tone: Tone) -> bool {
         let from = self.distances.len();
-        self.distances
-            .extend(pixels.iter().map(|grey| tone.distance(*grey)));
+        let keep = !tone.mask_bits();
+        let distances = pixels.iter().map(|grey| tone.distance(*grey) & keep);
+        self.distances.extend(distances);
         let row = &self.distances[from..];
         let any = row.iter().fold(0, |any, distance| any | distance);
         self.any.push(any);
