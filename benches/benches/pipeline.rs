@@ -35,7 +35,9 @@ fn pipeline(c: &mut Criterion) {
         group.bench_function("read out a page", |b| {
             b.iter(|| black_box(pipeline.decode(&tokens)));
         });
-        let scores: Vec<f32> = (0..scan.lines.len()).map(|i| (i % 12 == 0).into()).collect();
+        let scores: Vec<f32> = (0..scan.lines.len())
+            .map(|i| (i % 12 == 0).into())
+            .collect();
         group.bench_function("crops", |b| {
             b.iter(|| black_box(pipeline.crop(&document, &scan, &scores, 1)));
         });
