@@ -29,6 +29,10 @@ pub struct RenderConfig {
     pub fonts: Vec<FontFile>,
     /// Grey edges; black and white only when false.
     pub antialias: bool,
+    /// Pages carry codes in the low bits of their pixels, by which [`invert`](crate::invert)
+    /// gives back their text exactly. On by default; ink and background must differ by 24 grey
+    /// levels at least.
+    pub invertible: bool,
 }
 
 /// The two ways of setting text.
@@ -52,6 +56,7 @@ impl RenderConfig {
             style: Style::Cells,
             fonts: Vec::new(),
             antialias: true,
+            invertible: true,
         }
     }
 
@@ -61,6 +66,7 @@ impl RenderConfig {
             style: Style::Flow(style),
             fonts: Vec::new(),
             antialias: true,
+            invertible: true,
         }
     }
 
@@ -115,7 +121,7 @@ impl RenderConfig {
 
     /// Reads a configuration with Glyph's own keys (`page-size`, `dpi`,
     /// `font-size` ...) and this crate's (`preset`, `fonts`, `antialias`,
-    /// `max-tokens-per-page`). Keys that are absent take the preset's value, and
+    /// `invertible`, `max-tokens-per-page`). Keys that are absent take the preset's value, and
     /// without a preset the defaults of Glyph's code ([`FlowStyle::default`]).
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Fonts: the user's files first, then the embedded chunks.
 
 mod chunks;
+mod ranges;
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use fontdue::{Font, FontSettings};
 
 use crate::error::RenderError;
 use chunks::Chunk;
+pub(crate) use ranges::{CharRange, RANGES};
 
 /// A font file of the user's, tried before the embedded fonts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,7 @@ pub(crate) enum Family {
 pub struct FontSet {
     user: Vec<Font>,
     latin: Latin,
+    id: u32,
 }
 
 impl std::fmt::Debug for FontSet {
@@ -54,18 +57,30 @@ impl std::fmt::Debug for FontSet {
 
 impl FontSet {
     pub(crate) fn new(files: &[FontFile], latin: Latin, px: f32) -> Result<Self, RenderError> {
-        let user = files
-            .iter()
-            .map(|file| load_file(&file.path, file.index, px))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { user, latin })
+        let mut set = Self::embedded(latin);
+        let mut id = crc32fast::Hasher::new_with_initial(set.id);
+        for file in files {
+            let (font, checksum) = load_file(&file.path, file.index, px)?;
+            set.user.push(font);
+            id.update(&checksum.to_le_bytes());
+            id.update(&file.index.to_le_bytes());
+        }
+        set.id = id.finalize();
+        Ok(set)
     }
 
     pub(crate) fn embedded(latin: Latin) -> Self {
         Self {
             user: Vec::new(),
             latin,
+            id: chunks::VERSION ^ latin as u32,
         }
+    }
+
+    /// Tells this chain of fonts from others: a page can be inverted only with the fonts that
+    /// drew it.
+    pub(crate) fn id(&self) -> u32 {
+        self.id
     }
 
     /// The first font of the chain that draws `c`, and the glyph's index in it.
@@ -76,12 +91,8 @@ impl FontSet {
                 return Some((font, index, Family::User));
             }
         }
-        let latin = match self.latin {
-            Latin::Mono => Chunk::Mono,
-            Latin::Sans => Chunk::Sans,
-        };
         let chain = [
-            latin,
+            self.latin(),
             Chunk::Gb1,
             Chunk::Gb2,
             Chunk::Uro,
@@ -97,13 +108,21 @@ impl FontSet {
         Some((font, font.lookup_glyph_index(c), family))
     }
 
+    fn latin(&self) -> Chunk {
+        match self.latin {
+            Latin::Mono => Chunk::Mono,
+            Latin::Sans => Chunk::Sans,
+        }
+    }
+
     /// Whether some font of the chain draws `c`.
     pub fn has_glyph(&self, c: char) -> bool {
         self.user.iter().any(|font| font.has_glyph(c)) || Chunk::ALL.iter().any(|k| k.covers(c))
     }
 }
 
-fn load_file(path: &Path, index: u32, px: f32) -> Result<Font, RenderError> {
+/// The font and a checksum of its file.
+fn load_file(path: &Path, index: u32, px: f32) -> Result<(Font, u32), RenderError> {
     let bytes = std::fs::read(path).map_err(|source| RenderError::Io {
         path: path.to_owned(),
         source,
@@ -113,9 +132,11 @@ fn load_file(path: &Path, index: u32, px: f32) -> Result<Font, RenderError> {
         scale: px,
         load_substitutions: false,
     };
-    Font::from_bytes(bytes, settings).map_err(|reason| RenderError::Font {
+    let checksum = crc32fast::hash(&bytes);
+    let font = Font::from_bytes(bytes, settings).map_err(|reason| RenderError::Font {
         path: path.to_owned(),
         index,
         reason: reason.to_owned(),
-    })
+    })?;
+    Ok((font, checksum))
 }

@@ -1,9 +1,11 @@
 //! Typesets documents (TXT, PDF, DOCX) into deterministic page images for vision encoders.
 
+mod code;
 mod config;
 mod document;
 mod error;
 mod font;
+mod invert;
 mod layout;
 mod page;
 mod raster;
@@ -15,6 +17,7 @@ pub use document::{
 };
 pub use error::RenderError;
 pub use font::{FontFile, FontSet};
+pub use invert::{Damage, Inversion, InvertError, InvertedLine, Inverter, PageInversion, invert};
 pub use layout::half_cells;
 pub use page::{BBox, CellLayout, Page, PageLine};
 pub use typeset::{PageIter, Renderer, Typesetter};

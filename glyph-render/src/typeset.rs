@@ -1,14 +1,22 @@
 //! The renderer: layout and raster joined.
 
 mod cells;
+mod compose;
 mod flow;
 
-use std::sync::OnceLock;
+/// The geometry of the built-in style.
+pub(crate) mod grid {
+    pub(crate) use super::cells::{COLUMNS, MARGIN, PAGE_HEIGHT, PAGE_WIDTH, ROWS, margins};
+}
 
+use std::sync::{Arc, OnceLock};
+
+use crate::code::Strip;
 use crate::config::{RenderConfig, Style};
 use crate::document::{Document, PageImage};
 use crate::error::RenderError;
 use crate::page::{Page, geometry};
+use crate::raster::Lexicon;
 use cells::CellTypesetter;
 use flow::FlowTypesetter;
 
@@ -70,6 +78,15 @@ impl Typesetter {
     /// The configuration.
     pub fn config(&self) -> &RenderConfig {
         &self.config
+    }
+
+    /// How pages are coded: what their strips have in common, and the lexicons that tell their
+    /// cells.
+    pub(crate) fn coding(&self) -> Option<(Strip, Vec<Arc<Lexicon>>)> {
+        match &self.engine {
+            Engine::Cells(engine) => engine.coding(),
+            Engine::Flow(engine) => engine.coding(),
+        }
     }
 
     /// Renders page by page, so that only one page is held at a time. A document

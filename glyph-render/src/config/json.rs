@@ -8,11 +8,12 @@ use super::{Alignment, Color, FlowStyle, NewlineMarkup, RenderConfig, Style};
 use crate::error::RenderError;
 use crate::font::FontFile;
 
-const KEYS: [&str; 27] = [
+const KEYS: [&str; 28] = [
     "preset",
     "fonts",
     "font-path",
     "antialias",
+    "invertible",
     "max-tokens-per-page",
     "page-size",
     "dpi",
@@ -82,6 +83,7 @@ pub(super) fn parse(json: &str, folder: Option<&Path>) -> Result<RenderConfig, R
                 config.fonts.insert(0, FontFile { path, index: 0 });
             }
             "antialias" => config.antialias = boolean(key, value)?,
+            "invertible" => config.invertible = boolean(key, value)?,
             _ => match &mut config.style {
                 Style::Flow(style) => set(style, key, value)?,
                 Style::Cells => {

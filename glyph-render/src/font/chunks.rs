@@ -23,6 +23,9 @@ static BYTES: [&[u8]; 6] = [
     include_bytes!("../../assets/fonts/droid-uro.ttf"),
     include_bytes!("../../assets/fonts/droid-ext.ttf"),
 ];
+/// Checksum of the embedded fonts' bytes, one after the other.
+pub(super) const VERSION: u32 = 0x5004_2d33;
+
 static FACES: [OnceLock<Face<'static>>; 6] = [const { OnceLock::new() }; 6];
 static FONTS: [OnceLock<Font>; 6] = [const { OnceLock::new() }; 6];
 
@@ -38,10 +41,28 @@ impl Chunk {
 
     /// Whether the chunk draws `c`; reads the character map only.
     pub(crate) fn covers(self, c: char) -> bool {
-        let face = FACES[self as usize].get_or_init(|| {
+        self.face().glyph_index(c).is_some_and(|index| index.0 != 0)
+    }
+
+    fn face(self) -> &'static Face<'static> {
+        FACES[self as usize].get_or_init(|| {
             Face::parse(BYTES[self as usize], 0).expect("embedded fonts are checked by the tests")
-        });
-        face.glyph_index(c).is_some_and(|index| index.0 != 0)
+        })
+    }
+
+    /// The characters that the chunk draws, in order.
+    pub(crate) fn chars(self) -> Vec<char> {
+        let mut chars = Vec::new();
+        let cmap = self.face().tables().cmap;
+        for subtable in cmap.iter().flat_map(|cmap| cmap.subtables) {
+            if subtable.is_unicode() {
+                subtable.codepoints(|code| chars.extend(char::from_u32(code)));
+            }
+        }
+        chars.sort_unstable();
+        chars.dedup();
+        chars.retain(|c| self.covers(*c));
+        chars
     }
 
     /// The parsed font; the first call parses it (15-93 ms).
@@ -77,6 +98,14 @@ mod tests {
         // The 20,902 unified ideographs of Unicode 1.1, which hold all of GB2312.
         let covered = |c: char| droid.iter().any(|chunk| chunk.covers(c));
         assert!(('\u{4E00}'..='\u{9FA5}').all(covered));
+    }
+
+    #[test]
+    fn the_version_is_that_of_the_files() {
+        let mut crc = crc32fast::Hasher::new();
+        BYTES.iter().for_each(|bytes| crc.update(bytes));
+        let found = crc.finalize();
+        assert_eq!(found, VERSION, "{found:#x}");
     }
 
     #[test]

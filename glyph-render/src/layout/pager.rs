@@ -1,9 +1,11 @@
 //! Lines to pages.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Line, Lines, NewlineMark, Prepared};
+use crate::code::BlockStart;
 use crate::document::{Block, BlockKind, Document, PageImage};
 
 /// Where lines go on a page, in pixels.
@@ -27,6 +29,8 @@ pub(crate) struct Spacing {
 #[derive(Debug, Clone)]
 pub(crate) struct PlacedLine<'a> {
     pub(crate) block: usize,
+    /// The blocks that begin with the line: its own, and empty ones before it.
+    pub(crate) starts: Range<usize>,
     pub(crate) source_page: Option<u32>,
     pub(crate) text: Arc<Prepared<'a>>,
     pub(crate) line: Line,
@@ -44,6 +48,21 @@ pub(crate) enum PagePlan<'a> {
 pub(crate) trait LineBreaker: Send + Sync {
     /// The lines of `text`, one after the other.
     fn lines<'t>(&'t self, text: &'t str) -> Lines<'t>;
+
+    /// Whether lines carry codes, so that every block must begin on some line.
+    fn is_coded(&self) -> bool;
+
+    /// How much of a line has room for its code; `None` where all of it has.
+    fn split(&self, text: &Prepared<'_>, line: &Line, starts: &[BlockStart]) -> Option<Split>;
+}
+
+/// The part of a line that has room for its code.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Split {
+    /// So many block starts, and no text.
+    Starts(usize),
+    /// The text before an offset of the display text; and the widths of both parts.
+    At(usize, (f32, f32)),
 }
 
 /// Fills pages with lines, one page at a time.
@@ -52,6 +71,10 @@ pub(crate) struct Pager<'a, B> {
     spacing: Spacing,
     breaker: &'a B,
     next_block: usize,
+    /// The first block that no line has begun yet.
+    unannounced: usize,
+    /// Whether empty blocks are to begin on some line: a document without text has no lines.
+    announces: bool,
     current: Option<Current<'a>>,
     last_kind: Option<BlockKind>,
     overflow: Option<PlacedLine<'a>>,
@@ -62,6 +85,10 @@ struct Current<'a> {
     source_page: Option<u32>,
     text: Arc<Prepared<'a>>,
     lines: Lines<'a>,
+    /// The rest of a line that was split.
+    rest: Option<Line>,
+    /// Blocks that begin with the next line.
+    starts: Range<usize>,
     /// The gap still to be left before the block's first line.
     gap: f32,
 }
@@ -73,6 +100,8 @@ impl<'a, B: LineBreaker> Pager<'a, B> {
             spacing,
             breaker,
             next_block: 0,
+            unannounced: 0,
+            announces: breaker.is_coded() && has_text(document),
             current: None,
             last_kind: None,
             overflow: None,
@@ -104,9 +133,92 @@ impl<'a, B: LineBreaker> Pager<'a, B> {
             source_page,
             text: Arc::new(prepared),
             lines,
+            rest: None,
+            starts: std::mem::replace(&mut self.unannounced, block + 1)..block + 1,
             gap,
         }
     }
+
+    /// Lines without text for the empty blocks that no line has begun, if there are any.
+    fn open_empty(&mut self) -> Option<Current<'a>> {
+        let starts = self.unannounced..self.next_block;
+        self.unannounced = self.next_block;
+        if starts.is_empty() || !self.announces {
+            return None;
+        }
+        let blank = Line {
+            range: 0..0,
+            draw_end: 0,
+            width: 0.0,
+            first: true,
+            last: true,
+        };
+        Some(Current {
+            block: starts.start,
+            source_page: None,
+            text: Arc::new(Prepared::new("", BlockKind::Paragraph, None)),
+            lines: Box::new(std::iter::once(blank)),
+            rest: None,
+            starts,
+            gap: 0.0,
+        })
+    }
+}
+
+impl<'a> Current<'a> {
+    /// The next line that has room for its code, and the blocks that begin with it.
+    fn next_line(
+        &mut self,
+        breaker: &impl LineBreaker,
+        document: &Document,
+    ) -> Option<(Line, Range<usize>)> {
+        let line = self.rest.take().or_else(|| self.lines.next())?;
+        let starts = std::mem::replace(&mut self.starts, 0..0);
+        let split = match starts.len() {
+            0 => breaker.split(&self.text, &line, &[]),
+            _ if !breaker.is_coded() => None,
+            _ => breaker.split(&self.text, &line, &block_starts(document, &starts)),
+        };
+        match split {
+            None => Some((line, starts)),
+            Some(Split::At(at, widths)) => {
+                let (line, rest) = line.cut(at, widths);
+                self.rest = Some(rest);
+                Some((line, starts))
+            }
+            Some(Split::Starts(n)) => {
+                let blank = line.blank_before();
+                // Where blocks only are left, the last blank line is the line itself.
+                self.rest = (n < starts.len() || !line.range.is_empty()).then_some(line);
+                self.starts = starts.start + n..starts.end;
+                Some((blank, starts.start..starts.start + n))
+            }
+        }
+    }
+}
+
+fn has_text(document: &Document) -> bool {
+    let mut blocks = document.blocks.iter();
+    blocks.any(|block| matches!(block, Block::Text { text, .. } if !text.is_empty()))
+}
+
+/// What a line says of the blocks that begin with it.
+pub(crate) fn block_starts(document: &Document, blocks: &Range<usize>) -> Vec<BlockStart> {
+    let blocks = document.blocks[blocks.clone()].iter();
+    blocks
+        .filter_map(|block| match block {
+            Block::Text {
+                kind,
+                text,
+                source_page,
+            } => Some(BlockStart {
+                kind: *kind,
+                source_page: *source_page,
+                empty: text.is_empty(),
+            }),
+            Block::Page(_) => None,
+        })
+        .collect()
 }
 
 impl<'a, B: LineBreaker> Iterator for Pager<'a, B> {
@@ -128,7 +240,8 @@ impl<'a, B: LineBreaker> Iterator for Pager<'a, B> {
         }
         loop {
             while let Some(current) = &mut self.current {
-                let Some(line) = current.lines.next() else {
+                let next = current.next_line(self.breaker, self.document);
+                let Some((line, starts)) = next else {
                     self.current = None;
                     break;
                 };
@@ -138,6 +251,7 @@ impl<'a, B: LineBreaker> Iterator for Pager<'a, B> {
                 }
                 let line = PlacedLine {
                     block: current.block,
+                    starts,
                     source_page: current.source_page,
                     text: Arc::clone(&current.text),
                     line,
@@ -152,12 +266,16 @@ impl<'a, B: LineBreaker> Iterator for Pager<'a, B> {
                 y += line_height;
             }
             match self.document.blocks.get(self.next_block) {
+                None | Some(Block::Page(_)) if self.unannounced < self.next_block => {
+                    self.current = self.open_empty();
+                }
                 None => return (!placed.is_empty()).then_some(PagePlan::Text(placed)),
                 Some(Block::Page(_)) if !placed.is_empty() => {
                     return Some(PagePlan::Text(placed));
                 }
                 Some(Block::Page(image)) => {
                     self.next_block += 1;
+                    self.unannounced = self.next_block;
                     self.last_kind = None;
                     return Some(PagePlan::Image(image));
                 }

@@ -16,6 +16,8 @@ pub(crate) struct NewlineMark {
 #[derive(Debug)]
 pub(crate) struct Prepared<'a> {
     pub(crate) text: Cow<'a, str>,
+    /// The text that offsets map back to.
+    original: &'a str,
     /// Display ranges that replace a source range; everything else is copied.
     replaced: Vec<(Range<usize>, Range<usize>)>,
     /// Whether the replacements are newline marks.
@@ -26,6 +28,7 @@ impl<'a> Prepared<'a> {
     pub(crate) fn new(text: &'a str, kind: BlockKind, mark: Option<&NewlineMark>) -> Self {
         let mut prepared = Self {
             text: Cow::Borrowed(text),
+            original: text,
             replaced: Vec::new(),
             marks: false,
         };
@@ -76,6 +79,28 @@ impl<'a> Prepared<'a> {
     /// The source bytes that a display range stands for.
     pub(crate) fn source(&self, range: &Range<usize>) -> Range<usize> {
         self.source_offset(range.start)..self.source_offset(range.end)
+    }
+
+    /// The source text that a display range stands for.
+    pub(crate) fn original(&self, range: &Range<usize>) -> &'a str {
+        &self.original[self.source(range)]
+    }
+
+    /// The replacements in a display range, whole or in part: where each is drawn, and the
+    /// source text it stands for.
+    pub(crate) fn replacements(
+        &self,
+        range: &Range<usize>,
+    ) -> impl Iterator<Item = (&Range<usize>, &'a str)> {
+        let from = self
+            .replaced
+            .partition_point(|(display, _)| display.end <= range.start);
+        let to = self
+            .replaced
+            .partition_point(|(display, _)| display.start < range.end);
+        self.replaced[from..to.max(from)]
+            .iter()
+            .map(|(display, source)| (display, &self.original[source.clone()]))
     }
 
     /// Whether display offset `at` lies inside a newline mark.

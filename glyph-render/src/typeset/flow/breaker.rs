@@ -1,0 +1,97 @@
+//! Lines of a width in pixels whose codes have room.
+
+use std::sync::OnceLock;
+
+use super::super::compose::{collect, split};
+use super::TAB_DIGIT;
+use crate::code::{BlockStart, Ops, ROW_BITS, digits_for, encode_line};
+use crate::layout::{FlowLines, Line, LineBreaker, Lines, Prepared, Split, Widths, tab_stop};
+use crate::raster::{Sign, Sprites};
+
+pub(super) struct FlowBreaker {
+    pub(super) sprites: Sprites,
+    /// Widths of a paragraph's first line and of its others.
+    pub(super) room: (f32, f32),
+    /// Columns that a line's code can lie in; none where lines carry none.
+    span: Option<usize>,
+    /// Whether printable ASCII needs no room in codes.
+    plain: OnceLock<bool>,
+}
+
+impl FlowBreaker {
+    pub(super) fn new(sprites: Sprites, room: (f32, f32), span: Option<usize>) -> Self {
+        Self {
+            sprites,
+            room,
+            span,
+            plain: OnceLock::new(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn sign(&self, c: char) -> Sign {
+        match c {
+            '\t' => Sign::Shape {
+                digit: TAB_DIGIT,
+                range: 0,
+            },
+            c => self.sprites.get(c).sign,
+        }
+    }
+
+    /// How many columns a line's cells and code take.
+    fn columns(&self, text: &Prepared<'_>, line: &Line, starts: &[BlockStart]) -> usize {
+        let mut ops = Ops::default();
+        let mut cells = 0;
+        let tail = collect(text, line, &mut ops, |c| self.sign(c));
+        for c in text.text[line.range.start..line.draw_end].chars() {
+            cells += usize::from(self.sign(c) != Sign::Hidden);
+        }
+        let mut code = Vec::new();
+        encode_line((0, tail, 0), starts, None, &mut ops, "", &mut code);
+        digits_for(code.len(), ROW_BITS) + cells + 1
+    }
+
+    /// Whether a line surely has room: most lines are told by this alone.
+    fn surely_fits(&self, text: &Prepared<'_>, line: &Line, span: usize) -> bool {
+        let plain = || {
+            let mut ascii = (' '..='~').map(|c| self.sign(c));
+            ascii.all(|sign| matches!(sign, Sign::Shape { .. }))
+        };
+        // The flags, the checksum, one block with its source page, and the end's mark.
+        let columns = digits_for(12, ROW_BITS) + 1;
+        let drawn = &text.text.as_bytes()[line.range.start..line.draw_end];
+        let tail = &text.text.as_bytes()[line.draw_end..line.range.end];
+        drawn.len() + columns <= span
+            && matches!(tail, b"" | b" " | b"\n" | b"\r\n")
+            && drawn.iter().all(|byte| (b' '..=b'~').contains(byte))
+            && text.replacements(&line.range).next().is_none()
+            && *self.plain.get_or_init(plain)
+    }
+
+    fn walk(&self, text: &str) -> f32 {
+        text.chars().fold(0.0, |x, c| match c {
+            '\t' => tab_stop(x, self.sprites.tab()),
+            c => x + self.sprites.advance(c),
+        })
+    }
+}
+
+impl LineBreaker for FlowBreaker {
+    fn lines<'t>(&'t self, text: &'t str) -> Lines<'t> {
+        Box::new(FlowLines::new(text, &self.sprites, self.room))
+    }
+
+    fn is_coded(&self) -> bool {
+        self.span.is_some()
+    }
+
+    fn split(&self, text: &Prepared<'_>, line: &Line, starts: &[BlockStart]) -> Option<Split> {
+        let span = self.span?;
+        if starts.len() < 2 && self.surely_fits(text, line, span) {
+            return None;
+        }
+        let fits = |line: &Line, starts: &[BlockStart]| self.columns(text, line, starts) <= span;
+        split(text, line, starts, fits, |text| self.walk(text))
+    }
+}
