@@ -46,8 +46,8 @@ fn cold_start(c: &mut Criterion) {
             println!(
                 "memory/{}/{preset}: {} MiB for {} pages of {BOOK} characters",
                 language.name(),
-                fields[2].parse::<u64>().unwrap_or(0) / 1024,
-                fields[1]
+                fields[3].parse::<u64>().unwrap_or(0) / 1024,
+                fields[2]
             );
         }
     }

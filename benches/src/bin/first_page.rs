@@ -1,6 +1,7 @@
 //! Renders the first page of a text and, with `all`, the others, in a process of its own:
 //! `first_page builtin|glyph-en|… FILE [all]`. Prints the milliseconds from the start of `main`
-//! to the first page, the pages, and the peak memory in KiB.
+//! to the first page (wall, then processor time), the pages, the peak memory in KiB, and the
+//! pages' ink.
 
 #![allow(clippy::print_stdout, reason = "a command-line program prints")]
 
@@ -15,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let all = args.next().is_some();
     let preset = preset.ok_or("expected a preset and a file")?;
     let text = std::fs::read_to_string(path.ok_or("expected a file")?)?;
-    let document = Document::from_text(&text);
+    let document = Document::from(text);
     let typesetter = Typesetter::new(RenderConfig::preset(&preset)?)?;
     let mut pages = typesetter.pages(&document);
     let mut ink = 0u64;
@@ -24,6 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     sum(&pages.next().ok_or("the text is empty")??);
     let first = started.elapsed();
+    let cpu = glyph_benches::cpu_seconds().unwrap_or(0.0);
     let mut count = 1;
     if all {
         for page in pages {

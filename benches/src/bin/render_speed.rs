@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use glyph_benches::cpu_seconds;
-use glyph_render::{Document, Page, RenderConfig, Typesetter};
+use glyph_render::{Document, Inverter, Page, RenderConfig, Typesetter};
 
 /// How long each measure runs at least.
 const SECONDS: f64 = 2.0;
@@ -48,14 +48,35 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             Ok(())
         })?;
-        report("fill memory", seconds, bytes as f64);
+        report("fill one page at a time", seconds, bytes as f64);
         let seconds = measure(|| {
             for page in typesetter.pages(&document) {
                 black_box(page?);
             }
             Ok(())
         })?;
-        report("draw", seconds, bytes as f64);
+        report("draw one page at a time", seconds, bytes as f64);
+        let seconds = measure(|| {
+            let all: Vec<Vec<u8>> = pages
+                .iter()
+                .map(|page| vec![255u8; black_box(page.pixels.len())])
+                .collect();
+            black_box(all);
+            Ok(())
+        })?;
+        report("fill all pages", seconds, bytes as f64);
+        let seconds = measure(|| {
+            let all: Vec<Page> = typesetter.pages(&document).collect::<Result<_, _>>()?;
+            black_box(all);
+            Ok(())
+        })?;
+        report("draw all pages", seconds, bytes as f64);
+        let inverter = Inverter::of(&typesetter);
+        let seconds = measure(|| {
+            black_box(inverter.invert(&pages)?);
+            Ok(())
+        })?;
+        report("invert", seconds, bytes as f64);
         let mut encoded = 0;
         let seconds = measure(|| {
             encoded = 0;

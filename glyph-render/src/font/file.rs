@@ -50,8 +50,8 @@ impl UserFont {
             ))
         })?;
         let tables = face.tables();
-        if tables.glyf.is_none() && tables.cff.is_none() && tables.cff2.is_none() {
-            let reason = "expected outlines (glyf, CFF or CFF2), found none; \
+        if tables.glyf.is_none() && tables.cff.is_none() {
+            let reason = "expected outlines (glyf or CFF), found none; \
                           fonts of bitmaps or coloured pictures cannot be used";
             return Err(wrong(reason.to_owned()));
         }
@@ -96,7 +96,7 @@ impl UserFont {
     /// The outline of `c`; `None` where the font has none, or none that is sound.
     pub(super) fn outline(&self, c: char) -> Option<Outline> {
         let face = self.face()?;
-        Outline::new(&face, glyph(&face, c)?, self.px)
+        Outline::checked(&face, glyph(&face, c)?, self.px)
     }
 }
 

@@ -10,7 +10,7 @@ mod glyf;
 mod sfnt;
 
 use fontdue::{Font, FontSettings, Metrics};
-use ttf_parser::{Face, GlyphId, OutlineBuilder, Tag};
+use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
 /// The largest glyph bitmap in pixels. fontdue computes offsets in single precision, which counts
 /// no further than 2^24.
@@ -27,24 +27,36 @@ pub(crate) struct Outline {
 }
 
 impl Outline {
-    /// The outline of a glyph. `scale` is the size in pixels that curves are flattened for. `None`
-    /// where the file does not hold a sound outline.
+    /// The outline of a glyph of a font that is known to be sound. `scale` is the size in pixels
+    /// that curves are flattened for. `None` where the file does not hold an outline.
     pub(crate) fn new(face: &Face<'_>, id: GlyphId, scale: f32) -> Option<Self> {
-        let raw = face.raw_face();
+        Self::load(Self::file(face, id)?, scale)
+    }
+
+    /// The same of any font; `None` also where the outline is not sound.
+    pub(crate) fn checked(face: &Face<'_>, id: GlyphId, scale: f32) -> Option<Self> {
+        let file = Self::file(face, id)?;
+        // The check is of the very outline that fontdue gets.
+        let mut extent = Extent::default();
+        let glyph = Face::parse(&file, 0).ok()?;
+        glyph.outline_glyph(GlyphId(0), &mut extent);
+        if !extent.is_sound(MAX_EM * f32::from(face.units_per_em())) {
+            return None;
+        }
+        Self::load(file, scale)
+    }
+
+    /// A font file of the one glyph.
+    fn file(face: &Face<'_>, id: GlyphId) -> Option<Vec<u8>> {
         let outlines = if face.tables().glyf.is_some() {
             glyf::tables(face, id)?
         } else {
             cff::tables(face, id)?
         };
-        let file = sfnt::build(face, raw.table(Tag::from_bytes(b"OS/2")), id, outlines)?;
-        // The check is of the very outline that fontdue gets.
-        let mut extent = Extent::default();
-        Face::parse(&file, 0)
-            .ok()?
-            .outline_glyph(GlyphId(0), &mut extent);
-        if !extent.is_sound(MAX_EM * f32::from(face.units_per_em())) {
-            return None;
-        }
+        sfnt::build(face, id, outlines)
+    }
+
+    fn load(file: Vec<u8>, scale: f32) -> Option<Self> {
         let settings = FontSettings {
             collection_index: 0,
             scale,

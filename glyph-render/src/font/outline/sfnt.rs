@@ -10,12 +10,7 @@ pub(super) struct Outlines {
 }
 
 /// A font of the given outlines with the metrics of glyph `id`.
-pub(super) fn build(
-    face: &Face<'_>,
-    os2: Option<&[u8]>,
-    id: GlyphId,
-    outlines: Outlines,
-) -> Option<Vec<u8>> {
+pub(super) fn build(face: &Face<'_>, id: GlyphId, outlines: Outlines) -> Option<Vec<u8>> {
     let raw = face.raw_face();
     // Offsets of glyphs are long, and there is one advance.
     let mut head = raw.table(Tag::from_bytes(b"head"))?.get(..54)?.to_vec();
@@ -31,7 +26,8 @@ pub(super) fn build(
     tables.push((*b"hhea", hhea));
     tables.push((*b"hmtx", hmtx));
     tables.push((*b"maxp", vec![0, 0, 0x50, 0, high, low]));
-    if let Some(os2) = os2 {
+    // Says which of two ascents counts.
+    if let Some(os2) = raw.table(Tag::from_bytes(b"OS/2")) {
         tables.push((*b"OS/2", os2.to_vec()));
     }
     // Readers search the directory.
