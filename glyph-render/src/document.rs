@@ -1,5 +1,6 @@
 //! What the renderer reads: blocks of text, or pages that are images already.
 
+mod chunks;
 #[cfg(feature = "docx")]
 mod docx;
 mod error;
@@ -7,12 +8,16 @@ mod images;
 mod join;
 mod markdown;
 mod options;
+mod outline;
 mod pdf;
 mod sniff;
 mod text;
 
+pub use chunks::{Chunk, estimate_tokens};
 pub use error::DocumentError;
+pub(crate) use join::is_cjk;
 pub use options::{Limits, OpenOptions, ProgressCallback};
+pub use outline::{Section, TocEntry, table_of_contents};
 
 use sniff::{Kind, Source};
 use std::path::Path;

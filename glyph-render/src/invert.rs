@@ -136,7 +136,7 @@ impl Inverter {
         content.strip_damaged = strips.damaged;
         if let (None, Some(strip)) = (content.stray, &strips.strip)
             && let Some(expected) = strip.pixels
-            && expected != pixel_checksum(page, strips.rows)
+            && expected != pixel_checksum(&page.pixels, page.width as usize, strips.rows)
         {
             content.altered = true;
         }
@@ -146,10 +146,9 @@ impl Inverter {
 }
 
 /// Checksum of a page's pixels between its strips.
-pub(crate) fn pixel_checksum(page: &Page, rows: usize) -> u32 {
-    let width = page.width as usize;
-    let end = (page.height as usize).saturating_sub(rows) * width;
-    crc32fast::hash(page.pixels.get(rows * width..end).unwrap_or_default())
+pub(crate) fn pixel_checksum(pixels: &[u8], width: usize, rows: usize) -> u32 {
+    let end = (pixels.len() / width.max(1)).saturating_sub(rows) * width;
+    crc32fast::hash(pixels.get(rows * width..end).unwrap_or_default())
 }
 
 /// The strips of one page.

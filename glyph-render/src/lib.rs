@@ -7,13 +7,18 @@ mod error;
 mod font;
 mod invert;
 mod layout;
+mod marks;
 mod page;
 mod raster;
 mod typeset;
 
-pub use config::{Alignment, Color, FlowStyle, NewlineMarkup, RenderConfig, Style};
+pub use config::{
+    Alignment, Banner, Color, FlowStyle, FontSize, Grid, Importance, LineNumbers, NewlineMarkup,
+    Normalization, PageBudget, RenderConfig, Restart, ScoreCallback, Scorer, Style, Watermark,
+};
 pub use document::{
-    Block, BlockKind, Document, DocumentError, Limits, OpenOptions, PageImage, ProgressCallback,
+    Block, BlockKind, Chunk, Document, DocumentError, Limits, OpenOptions, PageImage,
+    ProgressCallback, Section, TocEntry, estimate_tokens, table_of_contents,
 };
 pub use error::RenderError;
 pub use font::{FontFile, FontSet};

@@ -1,5 +1,6 @@
 //! The renderer: layout and raster joined.
 
+mod budget;
 mod cells;
 mod compose;
 mod flow;
@@ -17,6 +18,7 @@ use crate::document::{Document, PageImage};
 use crate::error::RenderError;
 use crate::page::{Page, geometry};
 use crate::raster::Lexicon;
+pub(crate) use cells::BUILTIN_PAGE;
 use cells::CellTypesetter;
 use flow::FlowTypesetter;
 

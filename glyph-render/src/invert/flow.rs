@@ -21,7 +21,9 @@ pub(super) fn read(page: &Page, strip: &Strip, rows: usize, engine: &Engine) -> 
     }
     // Eight more, so that words can be read from anywhere.
     let mut distances = Vec::with_capacity(width * height + 8);
-    distances.extend(page.pixels.iter().map(|grey| strip.tone.distance(*grey)));
+    let tone = strip.tone.on(strip.paper);
+    let keep = !tone.mask_bits();
+    distances.extend(page.pixels.iter().map(|grey| tone.distance(*grey) & keep));
     distances.resize(width * height + 8, 0);
     let whole = [(0, strip.width)];
     let spans = if strip.spans.is_empty() {

@@ -11,13 +11,13 @@ use crate::code::{
     BlockStart, CellRow, Class, Digits, MARGIN_BITS, Ops, Strip, Tone, digits_for, draw_strip,
     encode_line,
 };
-use crate::config::RenderConfig;
+use crate::config::{Normalization, RenderConfig};
 use crate::document::{BlockKind, Document};
 use crate::error::RenderError;
 use crate::font::{FontSet, Latin};
 use crate::layout::{
-    CellLines, Line, LineBreaker, Lines, PagePlan, Pager, PlacedLine, Prepared, Spacing, Split,
-    advance, block_starts, half_cells,
+    CellLines, ClassCursor, Line, LineBreaker, Lines, PagePlan, Pager, PlacedLine, Prepared,
+    Spacing, Split, advance, block_starts, half_cells,
 };
 use crate::page::{BBox, CellLayout, Page, PageLine};
 use crate::raster::{BASELINE, CELL_HEIGHT, CELL_WIDTH, CellAtlas, CellGlyphs, Lexicon, Sign};
@@ -27,8 +27,13 @@ pub(crate) const PAGE_HEIGHT: usize = 994;
 pub(crate) const MARGIN: usize = 14;
 pub(crate) const COLUMNS: usize = (PAGE_WIDTH - 2 * MARGIN) / CELL_WIDTH;
 /// Ink is black: cells hold all grey levels, and codes lie in the margins.
-const TONE: Tone = Tone::coded(255, true, 255);
+const TONE: Tone = Tone::coded(255, true, 255, 0);
 pub(crate) const ROWS: usize = (PAGE_HEIGHT - 2 * MARGIN) / CELL_HEIGHT;
+
+/// Width and height of a page in the built-in style in pixels.
+pub(crate) const BUILTIN_PAGE: (u32, u32) = (PAGE_WIDTH as u32, PAGE_HEIGHT as u32);
+/// Half-cells in a row, and rows.
+pub(crate) const BUILTIN_GRID: (u32, u32) = (COLUMNS as u32, ROWS as u32);
 
 /// The grid of every page in the built-in style.
 const LAYOUT: CellLayout = CellLayout {
@@ -48,6 +53,7 @@ const ROW_DIGITS: usize = 2 * MARGIN * CELL_HEIGHT;
 pub(crate) struct CellTypesetter {
     breaker: CellBreaker,
     coding: Option<Coding>,
+    normalization: Normalization,
 }
 
 /// What pages that carry codes need besides.
@@ -71,7 +77,9 @@ impl std::fmt::Debug for CellTypesetter {
 impl CellTypesetter {
     pub(crate) fn new(config: &RenderConfig) -> Result<Self, RenderError> {
         let fonts = FontSet::new(&config.fonts, Latin::Mono, PX)?;
-        Ok(Self::with_fonts(fonts, config.antialias, config.invertible))
+        let mut cells = Self::with_fonts(fonts, config.antialias, config.invertible);
+        cells.normalization = config.normalization;
+        Ok(cells)
     }
 
     /// The built-in style for drawing single lines.
@@ -92,6 +100,7 @@ impl CellTypesetter {
                 coded: invertible,
             },
             coding,
+            normalization: Normalization::None,
         }
     }
 
@@ -105,12 +114,15 @@ impl CellTypesetter {
         let spacing = Spacing {
             top: MARGIN as f32,
             bottom: (MARGIN + ROWS * CELL_HEIGHT) as f32,
-            line_height: CELL_HEIGHT as f32,
+            line_heights: vec![CELL_HEIGHT as f32],
+            columns: 1,
             gap,
             around: CELL_HEIGHT as f32,
+            keep_headings: false,
             mark: None,
+            normalization: self.normalization,
         };
-        Pager::new(document, spacing, &self.breaker)
+        Pager::new(document, spacing, None, &self.breaker)
     }
 
     pub(crate) fn pages<'a>(
@@ -293,6 +305,7 @@ impl Coding {
                 height: CELL_HEIGHT as u32,
                 baseline: BASELINE as u32,
             }],
+            paper: TONE.background,
             mark: None,
             fonts: glyphs.fonts.id(),
             ranges: 0,
@@ -366,7 +379,7 @@ impl CellBreaker {
 }
 
 impl LineBreaker for CellBreaker {
-    fn lines<'t>(&'t self, text: &'t str) -> Lines<'t> {
+    fn lines<'t>(&'t self, text: &'t str, _: ClassCursor) -> Lines<'t> {
         Box::new(CellLines::new(text, COLUMNS))
     }
 

@@ -9,7 +9,7 @@ use glyph_render::{
 };
 
 /// Names of the targets; each has a folder of that name in the corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub(crate) const TARGETS: [(&str, fn(&[u8])); 6] = [
     ("pdf", pdf),
     ("docx", docx),
     ("config", config),
@@ -59,7 +59,7 @@ fn open(extension: &str, data: &[u8]) {
 }
 
 /// A PDF file.
-pub fn pdf(data: &[u8]) {
+pub(crate) fn pdf(data: &[u8]) {
     if data.starts_with(b"%PDF-") {
         open("pdf", data);
         return;
@@ -69,7 +69,7 @@ pub fn pdf(data: &[u8]) {
 }
 
 /// A DOCX file: a zip archive, or its main part as XML.
-pub fn docx(data: &[u8]) {
+pub(crate) fn docx(data: &[u8]) {
     if data.starts_with(b"PK") {
         open("docx", data);
         return;
@@ -88,7 +88,7 @@ pub fn docx(data: &[u8]) {
 }
 
 /// A render configuration as JSON; what is valid and small is drawn with.
-pub fn config(data: &[u8]) {
+pub(crate) fn config(data: &[u8]) {
     let Ok(json) = std::str::from_utf8(data) else {
         return;
     };
@@ -115,7 +115,7 @@ pub fn config(data: &[u8]) {
 }
 
 /// A page image.
-pub fn image(data: &[u8]) {
+pub(crate) fn image(data: &[u8]) {
     // The sizes that a header may state are bounded by `Limits`; fuzzing wants them smaller.
     if data.starts_with(b"\x89PNG") && data.len() > 24 {
         let side =
@@ -133,7 +133,7 @@ pub fn image(data: &[u8]) {
 }
 
 /// A font file, which draws a few characters.
-pub fn font(data: &[u8]) {
+pub(crate) fn font(data: &[u8]) {
     let file = file("ttf", data);
     let mut config = RenderConfig::from_json(r#"{"page-size": "200,100", "margin-x": 5}"#)
         .expect("the keys exist");
@@ -152,7 +152,7 @@ pub fn font(data: &[u8]) {
 }
 
 /// Pages with altered pixels: pairs of a place (24 bits) and a value.
-pub fn invert(data: &[u8]) {
+pub(crate) fn invert(data: &[u8]) {
     use std::sync::OnceLock;
     static PAGES: OnceLock<[Vec<Page>; 2]> = OnceLock::new();
     let pages = PAGES.get_or_init(|| {
