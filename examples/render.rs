@@ -6,12 +6,13 @@
     reason = "a command-line program prints"
 )]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use glyph_pipeline::render::{RenderConfig, Typesetter};
+use glyph_pipeline::render::{Document, OpenOptions, Page, RenderConfig, Typesetter};
+use rayon::prelude::*;
 
 #[path = "support/cli.rs"]
 #[allow(dead_code, reason = "each example uses its part")]
@@ -28,6 +29,9 @@ struct Args {
     /// A JSON file of rendering parameters with Glyph's keys; the built-in style without it.
     #[arg(long)]
     config: Option<PathBuf>,
+    /// Keep pages that are there already: goes on where a run with the same options stopped.
+    #[arg(long)]
+    resume: bool,
 }
 
 fn main() -> ExitCode {
@@ -40,15 +44,53 @@ fn run(args: &Args) -> Result<()> {
         None => RenderConfig::builtin(),
     };
     let typesetter = Typesetter::new(config)?;
-    let (document, _) = cli::open(&args.path)?;
+    // Pages are written as they come, so a text may be larger than one that is to be read.
+    let mut options = OpenOptions::default();
+    options.limits.max_text_bytes = options.limits.max_file_bytes;
+    let document = Document::open_with(&args.path, &options)?;
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make {}", args.out.display()))?;
-    let mut pages = 0;
-    for page in typesetter.pages(&document) {
-        let page = page?;
-        page.write_png(args.out.join(format!("page_{:04}.png", page.number)))?;
-        pages += 1;
+    let bar = cli::page_bar();
+    let mut pages = typesetter.pages(&document);
+    let mut count = 0;
+    loop {
+        // As many pages at a time as keep all cores busy.
+        let chunk: Vec<Page> = pages
+            .by_ref()
+            .take(4 * rayon::current_num_threads())
+            .collect::<Result<_, _>>()?;
+        let Some(last) = chunk.last() else {
+            break;
+        };
+        chunk
+            .par_iter()
+            .try_for_each(|page| write(page, &args.out, args.resume))?;
+        count += chunk.len();
+        bar.update(cli::done(&document, last), count);
     }
-    println!("{pages} pages in {}", args.out.display());
+    bar.finish();
+    println!("{count} pages in {}", args.out.display());
     Ok(())
+}
+
+/// Writes a page under its name only once it is complete.
+fn write(page: &Page, folder: &Path, resume: bool) -> Result<()> {
+    let path = folder.join(format!("page_{:04}.png", page.number));
+    if resume && path.exists() {
+        return Ok(());
+    }
+    let part = path.with_extension("png.part");
+    let written = page
+        .to_png()
+        .map_err(anyhow::Error::from)
+        .and_then(|bytes| {
+            std::fs::write(&part, bytes)
+                .and_then(|()| std::fs::rename(&part, &path))
+                .with_context(|| format!("cannot write {}", path.display()))
+        });
+    if written.is_err() {
+        // What cannot be removed either is not worth a second message.
+        let _ = std::fs::remove_file(&part);
+    }
+    written
 }

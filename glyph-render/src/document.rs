@@ -115,7 +115,7 @@ impl Document {
         }
         let source = Source::open(path, &options.limits)?;
         match sniff::kind(&source)? {
-            Kind::Text => text::open(source, options).map(|text| Self::from_text(&text)),
+            Kind::Text => text::open(source, options).map(Self::from),
             Kind::Markdown => text::open(source, options).map(|text| markdown::parse(&text)),
             Kind::Pdf => pdf::open(source, options),
             #[cfg(feature = "docx")]
@@ -138,10 +138,7 @@ impl Document {
 
     /// One preformatted block that holds the whole text, line breaks kept.
     pub fn from_text(text: &str) -> Self {
-        Self {
-            title: None,
-            blocks: vec![Block::text(BlockKind::Preformatted, text, None)],
-        }
+        Self::from(text.to_owned())
     }
 
     /// The text of all text blocks, as it counts for tokens: a blank line between blocks, a
@@ -166,6 +163,16 @@ impl Document {
     /// Whether the document consists of page images only.
     pub fn is_images(&self) -> bool {
         !self.blocks.is_empty() && self.blocks.iter().all(|b| matches!(b, Block::Page(_)))
+    }
+}
+
+/// As [`Document::from_text`], without a copy.
+impl From<String> for Document {
+    fn from(text: String) -> Self {
+        Self {
+            title: None,
+            blocks: vec![Block::text(BlockKind::Preformatted, text, None)],
+        }
     }
 }
 

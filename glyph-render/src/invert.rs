@@ -90,7 +90,7 @@ impl Inverter {
         let strips: Vec<Strips> = pages.iter().map(Strips::find).collect();
         let template = strips.iter().find_map(Strips::template);
         let own = self.template.as_ref();
-        let template = template.or(own.map(|strip| (strip, strip.edge_rows())));
+        let template = template.or(own.map(|strip| (strip, strip.rows_at(strip.width as usize))));
         let read = pages
             .par_iter()
             .zip(strips.par_iter())

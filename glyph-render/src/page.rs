@@ -1,5 +1,6 @@
 //! A rendered page.
 
+mod deflate;
 mod file;
 
 pub(crate) use file::{geometry, luminance, on_white};

@@ -245,11 +245,6 @@ impl Strip {
         Self::rows(self.encode().len(), width)
     }
 
-    /// How many rows the strip takes on its page.
-    pub(crate) fn edge_rows(&self) -> usize {
-        self.rows_at(self.width as usize)
-    }
-
     /// How many rows of a page of this width a strip of `len` bytes takes.
     pub(crate) fn rows(len: usize, width: usize) -> usize {
         digits_for(len, MARGIN_BITS).div_ceil(width)

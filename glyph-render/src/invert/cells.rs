@@ -58,6 +58,7 @@ pub(super) fn read(page: &Page, strip: &Strip, rows: usize, engine: &Engine) -> 
             grid,
             lexicon: &engine.classes[0],
             ranges: strip.ranges,
+            hint: 0,
             row: code
                 .as_ref()
                 .and_then(|code| code.cells.as_ref())
@@ -115,6 +116,8 @@ struct GridCells<'a> {
     grid: Grid<'a>,
     lexicon: &'a Lexicon,
     ranges: u8,
+    /// The range that the cell before came from.
+    hint: u8,
     row: &'a CellRow,
     cell: usize,
     /// The next cell's first half-cell.
@@ -142,7 +145,8 @@ impl GridCells<'_> {
 impl Cells for GridCells<'_> {
     fn read(&mut self) -> Option<char> {
         let (shape, digit) = self.next()?;
-        self.lexicon.char(shape, digit, self.ranges)
+        self.lexicon
+            .char_near(shape, digit, self.ranges, &mut self.hint)
     }
 
     fn shows(&mut self, c: char) -> bool {

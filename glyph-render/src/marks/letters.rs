@@ -59,10 +59,10 @@ impl Letters {
         if half_cells(c) == 0 {
             return Letter::default();
         }
-        let Some((font, index, _)) = self.fonts.find(c) else {
+        let Some((outline, _)) = self.fonts.find(c) else {
             return self.frame(c);
         };
-        let (metrics, bitmap) = font.rasterize_indexed(index, self.px);
+        let (metrics, bitmap) = outline.rasterize(self.px);
         let mut letter = Letter {
             advance: metrics.advance_width * self.scale,
             left: metrics.xmin,

@@ -130,11 +130,11 @@ impl Coding {
 
 /// The box of a line: where capitals and descenders fit, they are whole.
 pub(super) fn class(fonts: &FontSet, px: f32, line_height: f32) -> Class {
-    let metrics = fonts.find('x').and_then(|(font, ..)| {
-        let metrics = font.horizontal_line_metrics(px)?;
-        Some((metrics.ascent, -metrics.descent))
-    });
-    let (ascent, descent) = metrics.unwrap_or((px * 0.93, px * 0.24));
+    let vertical = fonts
+        .find('x')
+        .and_then(|(outline, _)| outline.vertical(px));
+    let (ascent, descent) = vertical.unwrap_or((px * 0.93, px * -0.24));
+    let descent = -descent;
     let height = (line_height as i32).max(1);
     let (above, below) = Glyphs::extent(fonts, px);
     let baseline = ((line_height - ascent - descent) / 2.0 + ascent).round() as i32;
