@@ -32,6 +32,12 @@ struct Args {
     /// Keep pages that are there already: goes on where a run with the same options stopped.
     #[arg(long)]
     resume: bool,
+    /// Turn the pages back into text and compare it with the document's.
+    #[arg(long)]
+    verify: bool,
+    /// Store each page's text in its file beside the pixels, for when the pixels get lost.
+    #[arg(long)]
+    text_chunk: bool,
 }
 
 fn main() -> ExitCode {
@@ -50,6 +56,8 @@ fn run(args: &Args) -> Result<()> {
     let document = Document::open_with(&args.path, &options)?;
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make {}", args.out.display()))?;
+    let inverter = Inverter::of(&typesetter);
+    let mut written = Verifier::default();
     let bar = cli::page_bar();
     let mut pages = typesetter.pages(&document);
     let mut count = 0;
@@ -64,7 +72,10 @@ fn run(args: &Args) -> Result<()> {
         };
         chunk
             .par_iter()
-            .try_for_each(|page| write(page, &args.out, args.resume))?;
+            .try_for_each(|page| write(page, args, &inverter))?;
+        if args.verify {
+            written.add(&inverter, &chunk)?;
+        }
         count += chunk.len();
         bar.update(cli::done(&document, last), count);
     }
