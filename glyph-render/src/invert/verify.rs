@@ -29,6 +29,14 @@ impl Typesetter {
             return Ok(());
         }
         let found = Inverter::of(self).invert(pages)?.into_document()?;
+        self.compare(document, &found)
+    }
+
+    /// Compares a document that was read from pages with the one that they were rendered from.
+    ///
+    /// # Errors
+    /// When they differ.
+    pub fn compare(&self, document: &Document, found: &Document) -> Result<(), InvertError> {
         let form = self.config().normalization;
         let same = |expected: &Block, found: &Block| match (expected, found) {
             (
