@@ -153,7 +153,7 @@ fn bad_values_are_named() {
             "one background",
         ),
         (
-            r##"{"watermark": "x", "font-color": "#D0D0D0"}"##,
+            r##"{"watermark": "x", "font-color": "#909090"}"##,
             "grey levels",
         ),
         (r#"{"line-numbers": "chapter"}"#, "document"),

@@ -4,6 +4,7 @@
 mod cells;
 mod config;
 mod flow;
+mod layout;
 mod png;
 mod properties;
 
