@@ -101,8 +101,9 @@ fn write(args: &Args, inversion: &Inversion, source: &str) -> Result<()> {
         inversion.document.text()
     };
     match &args.out {
-        Some(path) => std::fs::write(path, text)
-            .with_context(|| format!("cannot write {}", path.display())),
+        Some(path) => {
+            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+        }
         None => std::io::stdout()
             .write_all(text.as_bytes())
             .context("cannot write the text"),
@@ -124,9 +125,9 @@ fn json(inversion: &Inversion, source: &str) -> serde_json::Value {
         _ => serde_json::Value::Null,
     });
     let pages = inversion.pages.iter().map(|page| {
-        let lines = page.lines.iter().map(|line| {
-            serde_json::json!({"text": line.text, "intact": line.is_intact, "y": line.y})
-        });
+        let lines = page.lines.iter().map(
+            |line| serde_json::json!({"text": line.text, "intact": line.is_intact, "y": line.y}),
+        );
         serde_json::json!({
             "position": page.position, "number": page.number, "lines": lines.collect::<Vec<_>>(),
         })

@@ -88,9 +88,12 @@ fn run(args: &Args) -> Result<()> {
     bar.finish();
     if args.verify {
         let mut drawn = document;
-        drawn.blocks.retain(|block| matches!(block, Block::Text { .. }));
+        drawn
+            .blocks
+            .retain(|block| matches!(block, Block::Text { .. }));
         let mut read = Inversion::from_texts(&texts).document;
-        read.blocks.retain(|block| matches!(block, Block::Text { .. }));
+        read.blocks
+            .retain(|block| matches!(block, Block::Text { .. }));
         typesetter.compare(&drawn, &read)?;
     }
     let verified = if args.verify { ", verified" } else { "" };
@@ -109,9 +112,9 @@ fn write(page: &Page, args: &Args, inverter: &Inverter) -> Result<()> {
         true => Some(inverter.page_text(page)?),
         false => None,
     };
-    let options = text
-        .as_ref()
-        .map_or_else(PngOptions::default, |text| PngOptions::default().with_text(text));
+    let options = text.as_ref().map_or_else(PngOptions::default, |text| {
+        PngOptions::default().with_text(text)
+    });
     let written = page
         .to_png_with(options)
         .map_err(anyhow::Error::from)
