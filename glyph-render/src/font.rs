@@ -1,14 +1,16 @@
 //! Fonts: the user's files first, then the embedded chunks.
 
 mod chunks;
+mod file;
+mod outline;
 mod ranges;
 
-use std::path::{Path, PathBuf};
-
-use fontdue::{Font, FontSettings};
+use std::path::PathBuf;
 
 use crate::error::RenderError;
 use chunks::Chunk;
+use file::UserFont;
+pub(crate) use outline::Outline;
 pub(crate) use ranges::{CharRange, RANGES};
 
 /// A font file of the user's, tried before the embedded fonts.
@@ -38,10 +40,10 @@ pub(crate) enum Family {
 /// The chain of fonts that a character is looked up in.
 ///
 /// The user's fonts come first, then DejaVu (Mono or Sans by the style), then
-/// Droid Sans Fallback for Chinese and kana, then DejaVu Sans for symbols. The
-/// embedded fonts are parsed when a character first needs them.
+/// Droid Sans Fallback for Chinese and kana, then DejaVu Sans for symbols. Of
+/// each font only the glyphs that are drawn are parsed.
 pub struct FontSet {
-    user: Vec<Font>,
+    user: Vec<UserFont>,
     latin: Latin,
     id: u32,
 }
@@ -60,10 +62,10 @@ impl FontSet {
         let mut set = Self::embedded(latin);
         let mut id = crc32fast::Hasher::new_with_initial(set.id);
         for file in files {
-            let (font, checksum) = load_file(&file.path, file.index, px)?;
-            set.user.push(font);
-            id.update(&checksum.to_le_bytes());
+            let font = UserFont::open(file, px)?;
+            id.update(&font.checksum().to_le_bytes());
             id.update(&file.index.to_le_bytes());
+            set.user.push(font);
         }
         set.id = id.finalize();
         Ok(set)
@@ -83,13 +85,11 @@ impl FontSet {
         self.id
     }
 
-    /// The first font of the chain that draws `c`, and the glyph's index in it.
-    pub(crate) fn find(&self, c: char) -> Option<(&Font, u16, Family)> {
-        for font in &self.user {
-            let index = font.lookup_glyph_index(c);
-            if index != 0 {
-                return Some((font, index, Family::User));
-            }
+    /// The outline of `c` in the first font of the chain that draws it.
+    pub(crate) fn find(&self, c: char) -> Option<(Outline, Family)> {
+        let user = self.user.iter().find_map(|font| font.outline(c));
+        if let Some(outline) = user {
+            return Some((outline, Family::User));
         }
         let chain = [
             self.latin(),
@@ -99,13 +99,14 @@ impl FontSet {
             Chunk::Ext,
             Chunk::Sans,
         ];
-        let chunk = chain.into_iter().find(|chunk| chunk.covers(c))?;
-        let font = chunk.font();
+        let (chunk, outline) = chain
+            .into_iter()
+            .find_map(|chunk| Some((chunk, chunk.outline(c)?)))?;
         let family = match chunk {
             Chunk::Mono | Chunk::Sans => Family::DejaVu,
             _ => Family::Droid,
         };
-        Some((font, font.lookup_glyph_index(c), family))
+        Some((outline, family))
     }
 
     fn latin(&self) -> Chunk {
@@ -117,26 +118,6 @@ impl FontSet {
 
     /// Whether some font of the chain draws `c`.
     pub fn has_glyph(&self, c: char) -> bool {
-        self.user.iter().any(|font| font.has_glyph(c)) || Chunk::ALL.iter().any(|k| k.covers(c))
+        self.user.iter().any(|font| font.covers(c)) || Chunk::ALL.iter().any(|k| k.covers(c))
     }
-}
-
-/// The font and a checksum of its file.
-fn load_file(path: &Path, index: u32, px: f32) -> Result<(Font, u32), RenderError> {
-    let bytes = std::fs::read(path).map_err(|source| RenderError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    let settings = FontSettings {
-        collection_index: index,
-        scale: px,
-        load_substitutions: false,
-    };
-    let checksum = crc32fast::hash(&bytes);
-    let font = Font::from_bytes(bytes, settings).map_err(|reason| RenderError::Font {
-        path: path.to_owned(),
-        index,
-        reason: reason.to_owned(),
-    })?;
-    Ok((font, checksum))
 }

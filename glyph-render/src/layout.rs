@@ -1,13 +1,18 @@
 //! Text to lines to pages; no pixels here.
 
+mod breaks;
 mod cells;
 mod flow;
+mod importance;
+mod normalize;
 mod pager;
 mod prepare;
 
 pub use cells::half_cells;
 pub(crate) use cells::{CellLines, advance};
-pub(crate) use flow::{FlowLines, Widths, tab_stop};
+pub(crate) use flow::{FlowLines, Widths, is_han_latin, tab_stop};
+pub(crate) use importance::{ClassCursor, SizeClasses};
+pub(crate) use normalize::normalized;
 pub(crate) use pager::{LineBreaker, PagePlan, Pager, PlacedLine, Spacing, Split, block_starts};
 pub(crate) use prepare::{NewlineMark, Prepared};
 
@@ -26,6 +31,8 @@ pub(crate) struct Line {
     pub(crate) first: bool,
     /// Whether a line break or the block's end comes after it.
     pub(crate) last: bool,
+    /// Which of the style's font sizes it has; 0 is the largest.
+    pub(crate) class: u8,
 }
 
 impl Line {
@@ -37,6 +44,7 @@ impl Line {
             width: widths.0,
             first: self.first,
             last: false,
+            class: self.class,
         };
         let rest = Self {
             range: at..self.range.end,
@@ -44,6 +52,7 @@ impl Line {
             width: widths.1,
             first: false,
             last: self.last,
+            class: self.class,
         };
         (first, rest)
     }
@@ -56,6 +65,7 @@ impl Line {
             width: 0.0,
             first: self.first,
             last: true,
+            class: self.class,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The renderer: layout and raster joined.
 
+mod budget;
 mod cells;
 mod compose;
 mod flow;
@@ -17,6 +18,7 @@ use crate::document::{Document, PageImage};
 use crate::error::RenderError;
 use crate::page::{Page, geometry};
 use crate::raster::Lexicon;
+pub(crate) use cells::BUILTIN_PAGE;
 use cells::CellTypesetter;
 use flow::FlowTypesetter;
 
@@ -54,7 +56,7 @@ pub struct Typesetter {
 
 #[derive(Debug)]
 enum Engine {
-    Cells(CellTypesetter),
+    Cells(Box<CellTypesetter>),
     Flow(Box<FlowTypesetter>),
 }
 
@@ -65,7 +67,7 @@ impl Typesetter {
     /// When a font file is missing or damaged, or a value is out of range.
     pub fn new(config: RenderConfig) -> Result<Self, RenderError> {
         let engine = match &config.style {
-            Style::Cells => Engine::Cells(CellTypesetter::new(&config)?),
+            Style::Cells => Engine::Cells(Box::new(CellTypesetter::new(&config)?)),
             Style::Flow(style) => Engine::Flow(Box::new(FlowTypesetter::new(&config, style)?)),
         };
         Ok(Self {

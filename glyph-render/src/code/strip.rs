@@ -26,7 +26,10 @@ pub(crate) struct Strip {
     /// Size of the page in pixels.
     pub(crate) width: u32,
     pub(crate) height: u32,
+    /// The tone of the page, whose background is that of the edges.
     pub(crate) tone: Tone,
+    /// The background of text.
+    pub(crate) paper: u8,
     pub(crate) horizontal_scale: f32,
     /// The widest a cell can be.
     pub(crate) room: u32,
@@ -85,7 +88,8 @@ impl Strip {
         );
         varint(self.width, &mut out);
         varint(self.height, &mut out);
-        out.extend([self.tone.background, self.tone.depth]);
+        let mask = self.tone.mask_levels();
+        out.extend([self.tone.background, self.paper, self.tone.depth, mask]);
         out.extend(self.horizontal_scale.to_bits().to_le_bytes());
         varint(self.room, &mut out);
         varint(self.classes.len() as u32, &mut out);
@@ -132,7 +136,10 @@ impl Strip {
         };
         let flags = reader.byte()?;
         let (width, height) = (reader.varint()?, reader.varint()?);
-        let [background, depth] = reader.array()?;
+        let [background, paper, depth, mask] = reader.array()?;
+        if !matches!(mask, 0 | 1 | 3 | 7) {
+            return None;
+        }
         let horizontal_scale = f32::from_bits(u32::from_le_bytes(reader.array()?));
         let room = reader.varint()?;
         let count = reader.varint()?;
@@ -176,7 +183,8 @@ impl Strip {
             last: flags & LAST != 0,
             width,
             height,
-            tone: Tone::coded(background, flags & DARK != 0, depth),
+            tone: Tone::coded(background, flags & DARK != 0, depth, mask),
+            paper,
             horizontal_scale,
             room,
             classes,
@@ -221,7 +229,7 @@ impl Strip {
                 class: *class,
                 horizontal_scale: self.horizontal_scale,
                 antialias: self.antialias,
-                tone: self.tone,
+                tone: self.tone.on(self.paper),
                 room: self.room,
             })
             .collect()
@@ -230,6 +238,11 @@ impl Strip {
     /// The narrowest page whose strip takes at most so many rows.
     pub(crate) fn least_width(&self, rows: u32) -> usize {
         digits_for(self.encode().len(), MARGIN_BITS).div_ceil(rows.max(1) as usize)
+    }
+
+    /// How many rows of a page of this width the strip takes.
+    pub(crate) fn rows_at(&self, width: usize) -> usize {
+        Self::rows(self.encode().len(), width)
     }
 
     /// How many rows of a page of this width a strip of `len` bytes takes.
@@ -323,17 +336,14 @@ pub(crate) fn find_strip(pixels: &[u8], width: usize, edge: Edge) -> Found {
             continue;
         }
         let len = usize::from(u16::from_le_bytes([head[3], head[4]]));
-        let strip = (len <= MAX_LEN)
-            .then(|| Strip::decode(&read(len)))
-            .flatten();
-        match strip {
+        let content = read(len.min(MAX_LEN));
+        match Strip::decode(&content) {
             Some(strip) if strip.tone.dark == dark && strip.tone.background & 7 == low => {
-                let (rows, digits) = (Strip::rows(len, width), digits_for(len, MARGIN_BITS));
-                let mut places = values(rows * width).enumerate();
-                let clean = places.all(|(i, grey)| {
-                    let most = if i < digits { CODE_MASK } else { 0 };
-                    strip.tone.distance(grey) <= most
-                });
+                let rows = Strip::rows(len, width);
+                let blank = std::iter::repeat(0);
+                let mut expected = Digits::new(&content, MARGIN_BITS).chain(blank);
+                let clean = values(rows * width)
+                    .all(|grey| Some(strip.tone.distance(grey)) == expected.next());
                 return Found::Strip {
                     strip: Box::new(strip),
                     rows,

@@ -61,10 +61,10 @@ impl FontSet {
             c if latin.covers(c) || Chunk::Sans.covers(c) => CharRange::Symbols,
             c if Chunk::Gb2.covers(c) => CharRange::Han2,
             c if Chunk::Uro.covers(c) => CharRange::Unified,
-            c if self.user.iter().any(|font| font.has_glyph(c)) => CharRange::User,
+            c if self.user.iter().any(|font| font.covers(c)) => CharRange::User,
             _ => return None,
         };
-        self.find(c).is_some().then_some(range)
+        self.has_glyph(c).then_some(range)
     }
 
     /// The characters of a range, in the order of their code points.
@@ -79,8 +79,8 @@ impl FontSet {
             CharRange::Han2 => Chunk::Gb2.chars(),
             CharRange::Unified => Chunk::Uro.chars(),
             CharRange::User => {
-                let chars = self.user.iter().flat_map(|font| font.chars().keys());
-                chars.copied().collect::<Vec<_>>()
+                let chars = self.user.iter().flat_map(|font| font.chars());
+                chars.collect::<Vec<_>>()
             }
         };
         chars.sort_unstable();

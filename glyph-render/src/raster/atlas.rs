@@ -120,7 +120,7 @@ impl CellGlyphs {
             };
             cell.pixels[y * columns + x] = 255 - coverage;
         };
-        let Some((font, index, family)) = self.fonts.find(c) else {
+        let Some((outline, family)) = self.fonts.find(c) else {
             let coverage = hex_box(c, columns, CELL_HEIGHT);
             for (i, &value) in coverage.iter().enumerate() {
                 paint(i % columns, i / columns, value);
@@ -134,7 +134,7 @@ impl CellGlyphs {
             Family::User => DEJAVU_PX,
         };
         // Shrink what would not fit: a wide symbol in one half-cell, a tall font.
-        let metrics = font.metrics_indexed(index, px);
+        let metrics = outline.metrics(px);
         let room = columns as f32;
         // Lines and blocks overhang their advance on purpose, to join up.
         let wide = match c {
@@ -144,7 +144,7 @@ impl CellGlyphs {
         if wide > room {
             px *= room / wide;
         }
-        let (metrics, bitmap) = font.rasterize_indexed(index, px);
+        let (metrics, bitmap) = outline.rasterize(px);
         let spare = ((room - metrics.advance_width) / 2.0).max(0.0) as i32;
         let left = into(metrics.xmin + spare, metrics.width, columns);
         let top = BASELINE - metrics.ymin - metrics.height as i32;

@@ -63,7 +63,7 @@ impl Glyphs {
             ..
         } = self.style;
         let px = class.px;
-        let Some((font, index, _)) = self.fonts.find(c) else {
+        let Some((outline, _)) = self.fonts.find(c) else {
             if c.is_whitespace() {
                 let advance = px * horizontal_scale * half_cells(c) as f32 / 2.0;
                 return Some(self.place(advance, None));
@@ -71,13 +71,13 @@ impl Glyphs {
             let (advance, bitmap) = self.hex_box(c);
             return Some(self.place(advance, Some(bitmap)));
         };
-        let metrics = font.metrics_indexed(index, px);
+        let metrics = outline.metrics(px);
         let advance = metrics.advance_width * horizontal_scale;
         if c.is_whitespace() {
             return Some(self.place(advance, None));
         }
         let bitmap = if horizontal_scale == 1.0 {
-            let (metrics, coverage) = font.rasterize_indexed(index, px);
+            let (metrics, coverage) = outline.rasterize(px);
             Bitmap {
                 left: metrics.xmin,
                 rise: metrics.ymin + metrics.height as i32,
@@ -85,7 +85,7 @@ impl Glyphs {
                 coverage,
             }
         } else {
-            let (metrics, bitmap) = font.rasterize_indexed(index, px * OVERSAMPLING as f32);
+            let (metrics, bitmap) = outline.rasterize(px * OVERSAMPLING as f32);
             squeeze(&metrics, &bitmap, horizontal_scale)
         };
         Some(self.place(advance, Some(bitmap)))
@@ -164,8 +164,8 @@ impl Glyphs {
     pub(crate) fn extent(fonts: &FontSet, px: f32) -> (i32, i32) {
         let (mut above, mut below) = (0, 0);
         for c in "Hdlgjpqy".chars() {
-            if let Some((font, index, _)) = fonts.find(c) {
-                let bounds = font.metrics_indexed(index, px).bounds;
+            if let Some((outline, _)) = fonts.find(c) {
+                let bounds = outline.metrics(px).bounds;
                 above = above.max((bounds.ymin + bounds.height).round() as i32);
                 below = below.max((-bounds.ymin).round() as i32);
             }

@@ -4,7 +4,6 @@ use std::sync::{Arc, OnceLock};
 
 use super::glyphs::Glyphs;
 use super::lexicon::{Lexicon, Sign};
-use crate::layout::Widths;
 
 const PAGE: usize = 64;
 
@@ -26,7 +25,6 @@ pub(crate) struct Sprites {
     pub(crate) glyphs: Glyphs,
     /// Tells characters of the same shape apart; none where pages carry no code.
     lexicon: Option<Arc<Lexicon>>,
-    tab: f32,
     pages: Box<[OnceLock<SpritePage>]>,
 }
 
@@ -35,14 +33,11 @@ impl Sprites {
         let pages = (0..=char::MAX as usize / PAGE)
             .map(|_| OnceLock::new())
             .collect();
-        let mut sprites = Self {
+        Self {
             glyphs,
             lexicon,
-            tab: 1.0,
             pages,
-        };
-        sprites.tab = (4.0 * sprites.get(' ').advance).max(1.0);
-        sprites
+        }
     }
 
     #[inline]
@@ -84,15 +79,5 @@ impl Sprites {
             stride,
             sign,
         }
-    }
-}
-
-impl Widths for Sprites {
-    fn advance(&self, c: char) -> f32 {
-        self.get(c).advance
-    }
-
-    fn tab(&self) -> f32 {
-        self.tab
     }
 }

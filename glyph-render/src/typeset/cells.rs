@@ -11,13 +11,13 @@ use crate::code::{
     BlockStart, CellRow, Class, Digits, MARGIN_BITS, Ops, Strip, Tone, digits_for, draw_strip,
     encode_line,
 };
-use crate::config::RenderConfig;
+use crate::config::{Normalization, RenderConfig};
 use crate::document::{BlockKind, Document};
 use crate::error::RenderError;
 use crate::font::{FontSet, Latin};
 use crate::layout::{
-    CellLines, Line, LineBreaker, Lines, PagePlan, Pager, PlacedLine, Prepared, Spacing, Split,
-    advance, block_starts, half_cells,
+    CellLines, ClassCursor, Line, LineBreaker, Lines, PagePlan, Pager, PlacedLine, Prepared,
+    Spacing, Split, advance, block_starts, half_cells,
 };
 use crate::page::{BBox, CellLayout, Page, PageLine};
 use crate::raster::{BASELINE, CELL_HEIGHT, CELL_WIDTH, CellAtlas, CellGlyphs, Lexicon, Sign};
@@ -27,8 +27,13 @@ pub(crate) const PAGE_HEIGHT: usize = 994;
 pub(crate) const MARGIN: usize = 14;
 pub(crate) const COLUMNS: usize = (PAGE_WIDTH - 2 * MARGIN) / CELL_WIDTH;
 /// Ink is black: cells hold all grey levels, and codes lie in the margins.
-const TONE: Tone = Tone::coded(255, true, 255);
+const TONE: Tone = Tone::coded(255, true, 255, 0);
 pub(crate) const ROWS: usize = (PAGE_HEIGHT - 2 * MARGIN) / CELL_HEIGHT;
+
+/// Width and height of a page in the built-in style in pixels.
+pub(crate) const BUILTIN_PAGE: (u32, u32) = (PAGE_WIDTH as u32, PAGE_HEIGHT as u32);
+/// Half-cells in a row, and rows.
+pub(crate) const BUILTIN_GRID: (u32, u32) = (COLUMNS as u32, ROWS as u32);
 
 /// The grid of every page in the built-in style.
 const LAYOUT: CellLayout = CellLayout {
@@ -48,6 +53,7 @@ const ROW_DIGITS: usize = 2 * MARGIN * CELL_HEIGHT;
 pub(crate) struct CellTypesetter {
     breaker: CellBreaker,
     coding: Option<Coding>,
+    normalization: Normalization,
 }
 
 /// What pages that carry codes need besides.
@@ -71,7 +77,9 @@ impl std::fmt::Debug for CellTypesetter {
 impl CellTypesetter {
     pub(crate) fn new(config: &RenderConfig) -> Result<Self, RenderError> {
         let fonts = FontSet::new(&config.fonts, Latin::Mono, PX)?;
-        Ok(Self::with_fonts(fonts, config.antialias, config.invertible))
+        let mut cells = Self::with_fonts(fonts, config.antialias, config.invertible);
+        cells.normalization = config.normalization;
+        Ok(cells)
     }
 
     /// The built-in style for drawing single lines.
@@ -92,6 +100,7 @@ impl CellTypesetter {
                 coded: invertible,
             },
             coding,
+            normalization: Normalization::None,
         }
     }
 
@@ -105,12 +114,15 @@ impl CellTypesetter {
         let spacing = Spacing {
             top: MARGIN as f32,
             bottom: (MARGIN + ROWS * CELL_HEIGHT) as f32,
-            line_height: CELL_HEIGHT as f32,
+            line_heights: vec![CELL_HEIGHT as f32],
+            columns: 1,
             gap,
             around: CELL_HEIGHT as f32,
+            keep_headings: false,
             mark: None,
+            normalization: self.normalization,
         };
-        Pager::new(document, spacing, &self.breaker)
+        Pager::new(document, spacing, None, &self.breaker)
     }
 
     pub(crate) fn pages<'a>(
@@ -293,6 +305,7 @@ impl Coding {
                 height: CELL_HEIGHT as u32,
                 baseline: BASELINE as u32,
             }],
+            paper: TONE.background,
             mark: None,
             fonts: glyphs.fonts.id(),
             ranges: 0,
@@ -348,16 +361,27 @@ impl CellBreaker {
         content: &str,
         (ops, cells, code): (&mut Ops, &mut CellRow, &mut Vec<u8>),
     ) {
-        let tail = collect(text, line, ops, |c| self.sign(c));
         cells.clear();
-        for c in text.text[line.range.start..line.draw_end].chars() {
-            match self.sign(c) {
+        let tail = collect(text, line, ops, |c| {
+            let sign = self.sign(c);
+            match sign {
                 Sign::Hidden => {}
                 Sign::Explicit => cells.push(half_cells(c) == 2, 0),
                 Sign::Shape { digit, .. } => cells.push(half_cells(c) == 2, digit),
             }
-        }
+            sign
+        });
         encode_line((0, tail, ordinal), starts, Some(cells), ops, content, code);
+    }
+
+    /// Whether a line surely has room for its code: most lines are told by this alone.
+    fn surely_fits(&self, text: &Prepared<'_>, line: &Line) -> bool {
+        let tail = &text.text.as_bytes()[line.draw_end..line.range.end];
+        let mut drawn = text.text[line.range.start..line.draw_end].chars();
+        // Plain cells take half a byte each at most: their widths and their digits.
+        matches!(tail, b"" | b" " | b"\n" | b"\r\n")
+            && drawn.all(|c| matches!(self.sign(c), Sign::Shape { .. }))
+            && text.replacements(&line.range).next().is_none()
     }
 
     fn width(&self, text: &str) -> f32 {
@@ -366,7 +390,7 @@ impl CellBreaker {
 }
 
 impl LineBreaker for CellBreaker {
-    fn lines<'t>(&'t self, text: &'t str) -> Lines<'t> {
+    fn lines<'t>(&'t self, text: &'t str, _: ClassCursor) -> Lines<'t> {
         Box::new(CellLines::new(text, COLUMNS))
     }
 
@@ -375,7 +399,7 @@ impl LineBreaker for CellBreaker {
     }
 
     fn split(&self, text: &Prepared<'_>, line: &Line, starts: &[BlockStart]) -> Option<Split> {
-        if !self.coded {
+        if !self.coded || starts.len() < 2 && self.surely_fits(text, line) {
             return None;
         }
         let fits = |line: &Line, starts: &[BlockStart]| {

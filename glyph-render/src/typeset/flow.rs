@@ -2,50 +2,49 @@
 
 mod breaker;
 mod canvas;
+mod coding;
+mod face;
+mod stretch;
 
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::compose::{Chain, Place, Scratch, collect, first_block};
+use super::compose::{Chain, Place, Scratch, collect, finish, first_block};
 use super::image_page;
-use crate::code::{
-    BlockStart, Class, Digits, ROW_BITS, START, Strip, Tone, draw_strip, encode_line,
+use crate::code::{Digits, ROW_BITS, START, Strip, Tail, Tone, draw_strip, encode_line};
+use crate::config::{
+    Alignment, FlowStyle, FontSize, Geometry, NewlineMarkup, Normalization, RenderConfig,
 };
-use crate::config::{Alignment, FlowStyle, NewlineMarkup, RenderConfig};
-use crate::document::{BlockKind, Document};
+use crate::document::Document;
 use crate::error::RenderError;
 use crate::font::{FontSet, Latin};
+use crate::invert::pixel_checksum;
 use crate::layout::{
-    NewlineMark, PagePlan, Pager, PlacedLine, Spacing, Widths, block_starts, half_cells, tab_stop,
+    NewlineMark, PagePlan, Pager, PlacedLine, SizeClasses, Spacing, Widths, block_starts,
+    half_cells,
 };
+use crate::marks::{DocumentMarks, Marks};
 use crate::page::{BBox, Page, PageLine};
 use crate::raster::{CellStyle, Glyphs, Lexicon, Sign, Sprites};
 use breaker::FlowBreaker;
 use canvas::Canvas;
-
-/// The narrowest page on which every line has room for its code, in pixels.
-const LEAST_WIDTH: u32 = 56;
+use coding::{Coding, class};
+use face::Face;
+use stretch::Stretch;
 
 pub(crate) struct FlowTypesetter {
     style: FlowStyle,
-    width: u32,
-    height: u32,
+    normalization: Normalization,
+    geometry: Geometry,
+    /// Columns of pixels that each column of text has for its codes.
+    spans: Vec<(u32, u32)>,
     breaker: FlowBreaker,
     tone: Tone,
-    class: Class,
-    /// Newline marks in their own colour.
-    marks: Option<Sprites>,
+    /// Newline marks in their own colour, by size class.
+    newlines: Option<Vec<Sprites>>,
+    marks: Marks,
     coding: Option<Coding>,
-}
-
-/// What pages that carry codes need besides.
-struct Coding {
-    /// What is the same on all pages.
-    strip: Strip,
-    /// Rows kept free for the strip along each edge.
-    rows: u32,
-    lexicon: Arc<Lexicon>,
 }
 
 impl std::fmt::Debug for FlowTypesetter {
@@ -58,57 +57,68 @@ impl std::fmt::Debug for FlowTypesetter {
 
 impl FlowTypesetter {
     pub(crate) fn new(config: &RenderConfig, style: &FlowStyle) -> Result<Self, RenderError> {
-        let (width, height) = style.page_pixels()?;
-        let px = style.px(style.font_size);
-        let fonts = Arc::new(FontSet::new(&config.fonts, Latin::Sans, px)?);
-        let tone = Tone::new(style.page_bg_color.grey(), style.font_color.grey());
-        let class = class(&fonts, px, style.px(style.line_height));
-        let left = style.px_across(style.margin_x + style.left_indent);
-        let indent = style.px_across(style.first_line_indent);
-        let right = style.px_across(style.margin_x + style.right_indent);
-        // A line's end is marked in the column after its last cell.
-        let right = right.max(if config.invertible { 1.0 } else { 0.0 });
-        let room = width as f32 - left - right;
-        let room = (room - indent, room);
-        let glyphs = Glyphs {
-            fonts,
-            style: CellStyle {
-                class,
-                horizontal_scale: style.horizontal_scale,
-                antialias: config.antialias,
-                tone,
-                room: room.0.min(room.1).max(1.0) as u32,
-            },
-        };
-        let (mark, marks) = match &style.newline_markup {
+        let mut geometry = style.geometry()?;
+        let fonts = Arc::new(FontSet::new(&config.fonts, Latin::Sans, geometry.sizes[0])?);
+        let (paper, ink) = (style.text_background(), style.font_color.grey());
+        let tone = Tone::new(paper, ink, style.mask_levels());
+        let spans = geometry.spans();
+        let room = room(style, &geometry, &spans, config.invertible);
+        let glyphs: Vec<Glyphs> = (geometry.sizes.iter().zip(&geometry.line_heights))
+            .map(|(px, line_height)| Glyphs {
+                fonts: Arc::clone(&fonts),
+                style: CellStyle {
+                    class: class(&fonts, *px, *line_height),
+                    horizontal_scale: style.horizontal_scale,
+                    antialias: config.antialias,
+                    tone,
+                    room: room.0.min(room.1).max(1.0) as u32,
+                },
+            })
+            .collect();
+        let (mark, newlines) = match &style.newline_markup {
             NewlineMarkup::Mark { text, color } => {
-                let mut glyphs = glyphs.clone();
-                let own = Tone::new(tone.background, color.grey());
+                let own = Tone::new(paper, color.grey(), style.mask_levels());
                 // Codes go one way on a page, so marks must lie on the ink's side.
-                if !config.invertible || own.is_coded() && own.dark == tone.dark {
+                let coded = own.is_coded() && own.dark == tone.dark;
+                let own = if !config.invertible || coded {
+                    own
+                } else {
+                    tone
+                };
+                let sprites = glyphs.iter().cloned().map(|mut glyphs| {
                     glyphs.style.tone = own;
-                }
-                let depth = glyphs.style.tone.depth;
-                let marks = Sprites::new(glyphs, None);
-                (Some((text.clone(), depth)), Some(marks))
+                    Sprites::new(glyphs, None)
+                });
+                (Some((text.clone(), own.depth)), Some(sprites.collect()))
             }
             NewlineMarkup::Break => (None, None),
         };
         let coding = match config.invertible {
-            true => Some(Coding::new(&glyphs, (width, height), mark, style)?),
+            true => Some(Coding::new(&glyphs, &geometry, &spans, mark, style)?),
             false => None,
         };
-        let lexicon = coding.as_ref().map(|coding| Arc::clone(&coding.lexicon));
-        let span = coding.as_ref().map(|_| width as usize);
-        let breaker = FlowBreaker::new(Sprites::new(glyphs, lexicon), room, span);
+        if let Some(coding) = &coding {
+            geometry.keep_edges(coding.rows);
+        }
+        let lexicon = |class: usize| {
+            let coding = coding.as_ref();
+            coding.map(|coding| Arc::clone(&coding.lexicons[class]))
+        };
+        let faces = glyphs.into_iter().enumerate();
+        let faces = faces
+            .map(|(class, glyphs)| Face::new(Sprites::new(glyphs, lexicon(class)), style))
+            .collect();
+        let narrowest = spans.iter().map(|(from, to)| (to - from) as usize).min();
+        let span = coding.as_ref().and(narrowest);
         Ok(Self {
+            marks: Marks::new(style, &geometry, &fonts, config.antialias),
             style: style.clone(),
-            width,
-            height,
-            breaker,
+            normalization: config.normalization,
+            geometry,
+            spans,
+            breaker: FlowBreaker::new(faces, room, span),
             tone,
-            class,
-            marks,
+            newlines,
             coding,
         })
     }
@@ -116,42 +126,91 @@ impl FlowTypesetter {
     /// How pages are coded, where they carry codes.
     pub(crate) fn coding(&self) -> Option<(Strip, Vec<Arc<Lexicon>>)> {
         let coding = self.coding.as_ref()?;
-        Some((coding.strip.clone(), vec![Arc::clone(&coding.lexicon)]))
+        Some((coding.strip.clone(), coding.lexicons.clone()))
     }
 
-    fn plans<'a>(&'a self, document: &'a Document) -> Pager<'a, FlowBreaker> {
-        let style = &self.style;
-        let margin = style.px(style.margin_y);
-        let rows = self.coding.as_ref().map_or(0, |coding| coding.rows) as f32;
+    pub(super) fn style(&self) -> &FlowStyle {
+        &self.style
+    }
+
+    pub(super) fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// How many characters like those of `text` a line has room for in a size class.
+    pub(super) fn fits(&self, class: usize, text: &str) -> f32 {
+        let face = &self.breaker.faces[class];
+        let width: f32 = text.chars().map(|c| face.advance(c)).sum();
+        self.breaker.room.1 * text.chars().count() as f32 / width
+    }
+
+    fn newline_mark(&self) -> Option<NewlineMark> {
+        match &self.style.newline_markup {
+            NewlineMarkup::Mark { text, .. } => Some(NewlineMark { text: text.clone() }),
+            NewlineMarkup::Break => None,
+        }
+    }
+
+    /// The size classes of the document's passages, where there are two.
+    fn classes(&self, document: &Document) -> Option<SizeClasses> {
+        match &self.style.font_size {
+            FontSize::ByImportance(importance) => {
+                let mark = self.newline_mark();
+                let normalization = self.normalization;
+                Some(SizeClasses::new(
+                    document,
+                    importance,
+                    mark.as_ref(),
+                    normalization,
+                ))
+            }
+            FontSize::Points(_) => None,
+        }
+    }
+
+    fn plans<'a>(
+        &'a self,
+        document: &'a Document,
+        classes: Option<SizeClasses>,
+    ) -> Pager<'a, FlowBreaker> {
+        let (style, geometry) = (&self.style, &self.geometry);
+        let around = style.px(style.space_before.max(style.space_after));
         let spacing = Spacing {
-            top: margin.max(rows),
-            bottom: self.height as f32 - margin.max(rows),
-            line_height: style.px(style.line_height),
+            top: geometry.top,
+            bottom: geometry.bottom,
+            line_heights: geometry.line_heights.clone(),
+            columns: geometry.columns.len(),
             gap: |_, _, spacing| spacing.around,
-            around: style.px(style.space_before.max(style.space_after)),
-            mark: match &style.newline_markup {
-                NewlineMarkup::Mark { text, .. } => Some(NewlineMark { text: text.clone() }),
-                NewlineMarkup::Break => None,
-            },
+            around: around + 2.0 * geometry.inset,
+            keep_headings: style.keep_headings,
+            mark: self.newline_mark(),
+            normalization: self.normalization,
         };
-        Pager::new(document, spacing, &self.breaker)
+        Pager::new(document, spacing, classes, &self.breaker)
     }
 
     pub(crate) fn pages<'a>(
         &'a self,
         document: &'a Document,
     ) -> impl Iterator<Item = Result<Page, RenderError>> + 'a {
-        let mut plans = self.plans(document).peekable();
+        let classes = self.classes(document);
+        let count = match self.marks.count_pages() {
+            true => self.plans(document, classes.clone()).count() as u32,
+            false => 0,
+        };
+        let marks = self.marks.for_document(document, count);
+        let mut plans = self.plans(document, classes).peekable();
         let mut chain = Chain::default();
         std::iter::from_fn(move || {
             let plan = plans.next()?;
             let place = chain.place(document, &plan, plans.peek());
-            Some(self.draw(document, &plan, place, plans.peek().is_none()))
+            Some(self.draw(document, &plan, &marks, place, plans.peek().is_none()))
         })
     }
 
     pub(crate) fn render(&self, document: &Document) -> Result<Vec<Page>, RenderError> {
-        let plans: Vec<PagePlan<'_>> = self.plans(document).collect();
+        let plans: Vec<PagePlan<'_>> = self.plans(document, self.classes(document)).collect();
+        let marks = self.marks.for_document(document, plans.len() as u32);
         let mut chain = Chain::default();
         let places: Vec<Place> = (0..plans.len())
             .map(|i| chain.place(document, &plans[i], plans.get(i + 1)))
@@ -161,7 +220,7 @@ impl FlowTypesetter {
             .zip(&places)
             .map(|(plan, place)| {
                 let end = place.number as usize == plans.len();
-                self.draw(document, plan, *place, end)
+                self.draw(document, plan, &marks, *place, end)
             })
             .collect()
     }
@@ -171,6 +230,7 @@ impl FlowTypesetter {
         &self,
         document: &Document,
         plan: &PagePlan<'_>,
+        marks: &DocumentMarks<'_>,
         place: Place,
         end: bool,
     ) -> Result<Page, RenderError> {
@@ -178,23 +238,27 @@ impl FlowTypesetter {
             PagePlan::Image(image) => return image_page(image, place.number),
             PagePlan::Text(placed) => placed,
         };
-        let size = (self.width as usize, self.height as usize);
-        let mut canvas = Canvas::new(size, self.tone.background);
+        let geometry = &self.geometry;
+        let size = (geometry.width as usize, geometry.height as usize);
+        let mut canvas = Canvas::new(size, self.style.page_bg_color.grey());
+        marks.draw_under(&mut canvas.page(), placed, |line| self.baseline(line));
         let mut scratch = Scratch::default();
         let mut lines = Vec::with_capacity(placed.len());
-        let (mut right, mut coded_right, mut ranges) = (0f32, 0, 0);
+        let margin = self.style.px_across(self.style.margin_x);
+        let mut right = marks.least_width(place.number) - margin;
+        let (mut coded_right, mut ranges) = (0, 0);
         for (ordinal, placed) in placed.iter().enumerate() {
             let drawn = self.draw_line(document, placed, ordinal as u32, &mut canvas, &mut scratch);
             right = right.max(drawn.end);
             coded_right = coded_right.max(drawn.coded_end);
             ranges = ranges.max(drawn.ranges);
-            let top = placed.top.round().max(0.0) as u32;
-            let bottom = (placed.top + self.style.px(self.style.line_height)).round() as u32;
-            let left = (drawn.start.floor().max(0.0) as u32).min(self.width);
-            let end = (drawn.end.ceil().max(0.0) as u32).clamp(left, self.width);
             if placed.line.range.is_empty() {
                 continue;
             }
+            let top = placed.top.round().max(0.0) as u32;
+            let bottom = (placed.top + placed.height).round() as u32;
+            let left = (drawn.start.floor().max(0.0) as u32).min(geometry.width);
+            let end = (drawn.end.ceil().max(0.0) as u32).clamp(left, geometry.width);
             lines.push(PageLine {
                 source_block: placed.block,
                 source: placed.text.source(&placed.line.range),
@@ -203,12 +267,10 @@ impl FlowTypesetter {
                     x: left,
                     y: top,
                     width: end - left,
-                    height: bottom.min(self.height).saturating_sub(top),
+                    height: bottom.min(geometry.height).saturating_sub(top),
                 },
             });
         }
-        let margin = self.style.px(self.style.margin_y);
-        let rows = self.coding.as_ref().map_or(0, |coding| coding.rows);
         let mut strip = self.coding.as_ref().map(|coding| Strip {
             last: place.last,
             number: place.number,
@@ -220,19 +282,34 @@ impl FlowTypesetter {
             ranges,
             ..coding.strip.clone()
         });
+        let rows = self.coding.as_ref().map_or(0, |coding| coding.rows);
         if self.style.auto_crop_width {
-            let wanted = (right + self.style.px_across(self.style.margin_x)).ceil() as usize;
+            let wanted = (right + geometry.inset + margin).ceil() as usize;
             // The strip must keep to its rows.
-            let least = strip.as_ref().map_or(1, |s| s.least_width(rows));
+            let least = strip.as_ref().map_or(1, |strip| strip.least_width(rows));
             canvas.crop(wanted.max(coded_right).max(least), size.1);
         }
-        if let (true, true, Some(line)) = (end, self.style.auto_crop_last_page, placed.last()) {
-            let below = self.style.px(self.style.line_height) + margin.max(rows as f32);
-            canvas.crop(canvas.width, (line.top + below).ceil() as usize);
+        if end && self.style.auto_crop_last_page {
+            let ends = placed.iter().map(|line| line.top + line.height);
+            let end = ends.fold(0.0, f32::max) + geometry.below;
+            canvas.crop(canvas.width, end.ceil() as usize);
         }
+        let least = strip
+            .as_ref()
+            .map_or(0, |strip| strip.rows_at(canvas.width));
+        marks.draw_over(&mut canvas.page(), place.number, least);
         if let Some(strip) = &mut strip {
             (strip.width, strip.height) = (canvas.width as u32, canvas.height as u32);
-            draw_strip(&strip.encode(), self.tone, &mut canvas.pixels, canvas.width);
+            if strip.pixels.is_some() {
+                let rows = strip.rows_at(canvas.width);
+                strip.pixels = Some(pixel_checksum(&canvas.pixels, canvas.width, rows));
+            }
+            draw_strip(
+                &strip.encode(),
+                strip.tone,
+                &mut canvas.pixels,
+                canvas.width,
+            );
         }
         Ok(Page {
             number: place.number,
@@ -242,6 +319,11 @@ impl FlowTypesetter {
             lines,
             layout: None,
         })
+    }
+
+    fn baseline(&self, placed: &PlacedLine<'_>) -> i32 {
+        let class = self.breaker.face(&placed.line).sprites.glyphs.style.class;
+        placed.top.round() as i32 + class.baseline as i32
     }
 
     /// Draws a line and its code.
@@ -255,14 +337,16 @@ impl FlowTypesetter {
     ) -> Drawn {
         let PlacedLine { text, line, .. } = placed;
         let style = &self.style;
-        let sprites = &self.breaker.sprites;
+        let face = self.breaker.face(line);
+        let height = face.sprites.glyphs.style.class.height as usize;
         let drawn = &text.text[line.range.start..line.draw_end];
         let indent = if line.first {
             style.first_line_indent
         } else {
             0.0
         };
-        let left = style.px_across(style.margin_x + style.left_indent + indent);
+        let column = self.geometry.columns[placed.column];
+        let left = column + style.px_across(style.left_indent + indent);
         let room = if line.first {
             self.breaker.room.0
         } else {
@@ -276,49 +360,68 @@ impl FlowTypesetter {
         };
         let stretch = match style.alignment {
             Alignment::Justify if !line.last => Stretch::new(drawn, spare),
-            _ => Stretch {
-                spaces_only: true,
-                each: 0.0,
-            },
+            _ => Stretch::NONE,
         };
         let top = placed.top.round().max(0.0) as usize;
         let end = start + if stretch.each > 0.0 { room } else { line.width };
-        // Rounding must not push the end's mark off the page.
-        let over = (end.round() - (self.width as f32 - 1.0)).max(0.0);
-        let origin = (start - over).max(0.0);
+        let (from, to) = self.spans[placed.column];
+        let (from, to) = (from as usize, to as usize);
+        if self.geometry.columns.len() > 1 || self.geometry.is_boxed() {
+            canvas.limit = ((left + room).ceil() as usize).min(canvas.width);
+        }
+        // Rounding must not push the end's mark out of the span.
+        let over = (end.round() - (to as f32 - 1.0)).max(0.0);
+        let origin = (start - over).max(from as f32);
         scratch.columns.clear();
-        scratch.columns.resize(self.width as usize, 0);
+        scratch.columns.resize(to - from, 0);
         // Tab stops are counted from the line's start, as the line breaker does.
         let mut pen = 0.0;
+        let mut before = None;
         let mut free = 0;
         let mut ranges = 0;
+        // Lines without replacements tell their operations while they are drawn.
+        let plain = text.replacements(&line.range).next().is_none();
+        scratch.ops.clear();
         for (at, c) in drawn.char_indices() {
-            let sprite = sprites.get(c);
+            let sprite = face.sprites.get(c);
             let is_tab = c == '\t';
+            if !is_tab {
+                pen += before.map_or(0.0, |before| face.between(before, c));
+            }
+            before = Some(c);
             if sprite.advance == 0.0 && !is_tab {
+                if plain {
+                    scratch.ops.insert(c);
+                }
                 continue;
             }
             // Cells never overlap, whatever the widths were.
             let x = ((origin + pen).round() as usize).max(free);
-            let sprite = match &self.marks {
-                Some(marks) if text.is_mark(line.range.start + at) => marks.get(c),
+            let sprite = match &self.newlines {
+                Some(newlines) if text.is_mark(line.range.start + at) => {
+                    newlines[usize::from(line.class)].get(c)
+                }
                 _ => sprite,
             };
             if !sprite.pixels.is_empty() {
-                canvas.put(sprite, x, top, self.class.height as usize);
+                canvas.put(sprite, x, top, height);
             }
             let mut mark = START;
             if is_tab {
                 mark |= TAB_DIGIT;
-                pen = tab_stop(pen, sprites.tab());
+                pen = face.tab_stop(pen);
+                scratch.ops.skip(1);
             } else {
                 if let Sign::Shape { digit, range } = sprite.sign {
                     mark |= digit;
                     ranges = ranges.max(range + 1);
+                    scratch.ops.skip(1);
+                } else if plain {
+                    scratch.ops.explicit(c);
                 }
-                pen += sprite.advance;
+                pen += sprite.advance + face.spacing(c);
             }
-            if let Some(column) = scratch.columns.get_mut(x) {
+            if let Some(column) = scratch.columns.get_mut(x - from) {
                 *column = mark;
             }
             free = x + (sprite.advance as usize).max(1);
@@ -330,10 +433,16 @@ impl FlowTypesetter {
         if self.coding.is_some() {
             // The last cell needs no more than its own width.
             let x = free.max(origin.round() as usize);
-            if let Some(column) = scratch.columns.get_mut(x) {
+            if let Some(column) = scratch.columns.get_mut(x - from) {
                 *column = START;
             }
-            coded_end = self.draw_code(document, placed, ordinal, top, canvas, scratch);
+            let tail = match plain {
+                true => finish(text, line, &mut scratch.ops),
+                false => collect(text, line, &mut scratch.ops, |c| face.sign(c)),
+            };
+            let row = (top + height - 1) * canvas.width + from;
+            let place = (ordinal, row, tail);
+            coded_end = from + self.draw_code(document, placed, place, canvas, scratch);
             coded_end = coded_end.max(x + 1);
         }
         Drawn {
@@ -344,18 +453,17 @@ impl FlowTypesetter {
         }
     }
 
-    /// Writes a line's code between the marks of its cells; returns where it ends.
+    /// Writes a line's code between the marks of its cells, from pixel `row` on; returns how
+    /// many pixels on it ends.
     fn draw_code(
         &self,
         document: &Document,
         placed: &PlacedLine<'_>,
-        ordinal: u32,
-        top: usize,
+        (ordinal, row, tail): (u32, usize, Tail),
         canvas: &mut Canvas,
         scratch: &mut Scratch,
     ) -> usize {
         let PlacedLine { text, line, .. } = placed;
-        let tail = collect(text, line, &mut scratch.ops, |c| self.breaker.sign(c));
         let starts = match placed.starts.is_empty() {
             true => Vec::new(),
             false => block_starts(document, &placed.starts),
@@ -364,7 +472,8 @@ impl FlowTypesetter {
         let Scratch {
             ops, code, columns, ..
         } = scratch;
-        encode_line((0, tail, ordinal), &starts, None, ops, content, code);
+        let class = u32::from(line.class);
+        encode_line((class, tail, ordinal), &starts, None, ops, content, code);
         let mut end = 0;
         let mut digits = Digits::new(code, ROW_BITS);
         for (x, column) in columns.iter_mut().enumerate() {
@@ -375,7 +484,6 @@ impl FlowTypesetter {
             }
         }
         debug_assert!(digits.next().is_none(), "the line breaker leaves room");
-        let row = (top + self.class.height as usize - 1) * canvas.width;
         self.tone
             .add(&mut canvas.pixels[row..row + columns.len()], columns);
         end
@@ -396,141 +504,20 @@ struct Drawn {
     ranges: u8,
 }
 
-impl Coding {
-    fn new(
-        glyphs: &Glyphs,
-        (width, height): (u32, u32),
-        mark: Option<(String, u8)>,
-        style: &FlowStyle,
-    ) -> Result<Self, RenderError> {
-        let refuse = |key: &str, found: String, expected: String| RenderError::InvalidOption {
-            key: key.to_owned(),
-            found,
-            expected,
-        };
-        let CellStyle {
-            class,
-            tone,
-            antialias,
-            horizontal_scale,
-            room,
-        } = glyphs.style.clone();
-        if !tone.is_coded() {
-            let found = format!("{} on {}", style.font_color.grey(), tone.background);
-            let expected = "a grey at least 24 levels from the background's, so that pages can \
-                            be inverted, or \"invertible\": false";
-            return Err(refuse("font-color", found, expected.to_owned()));
-        }
-        if width < LEAST_WIDTH {
-            let expected = format!(
-                "at least {LEAST_WIDTH} px, so that pages can be inverted, or \"invertible\": false"
-            );
-            return Err(refuse("page width", format!("{width} px"), expected));
-        }
-        let mut strip = Strip {
-            cells: false,
-            antialias,
-            last: false,
-            width,
-            height,
-            tone,
-            horizontal_scale,
-            room,
-            classes: vec![class],
-            mark,
-            fonts: glyphs.fonts.id(),
-            ranges: 0,
-            number: u32::MAX,
-            document: 0,
-            before: 0,
-            after: 0,
-            lines: height,
-            block: (
-                u32::MAX,
-                BlockStart {
-                    kind: BlockKind::Heading(u8::MAX),
-                    source_page: Some(u32::MAX),
-                    empty: false,
-                },
-            ),
-            spans: Vec::new(),
-            pixels: None,
-        };
-        // Room for the longest strip; where margins are taller they may be filled.
-        let rows = Strip::rows(strip.encode().len(), width as usize) as u32;
-        let rows = rows.max(style.px(style.margin_y) as u32);
-        let room = height as f32 - 2.0 * rows as f32;
-        let line = style.px(style.line_height);
-        if room < line {
-            let found = format!("{height} px less {rows} px at each edge");
-            let expected = format!(
-                "at least one line, {line:.1} px, between the edges, where pages that can be \
-                 inverted say how they were drawn, or \"invertible\": false"
-            );
-            return Err(refuse("page height", found, expected));
-        }
-        strip.number = 0;
-        Ok(Self {
-            strip,
-            rows,
-            lexicon: Arc::new(Lexicon::new(glyphs.clone())),
-        })
-    }
-}
-
-/// The box of a line: where capitals and descenders fit, they are whole.
-fn class(fonts: &FontSet, px: f32, line_height: f32) -> Class {
-    let metrics = fonts.find('x').and_then(|(font, ..)| {
-        let metrics = font.horizontal_line_metrics(px)?;
-        Some((metrics.ascent, -metrics.descent))
-    });
-    let (ascent, descent) = metrics.unwrap_or((px * 0.93, px * 0.24));
-    let height = (line_height as i32).max(1);
-    let (above, below) = Glyphs::extent(fonts, px);
-    let baseline = ((line_height - ascent - descent) / 2.0 + ascent).round() as i32;
-    // Where both do not fit, descenders do: capitals without their tops are easier to read than
-    // letters without their tails.
-    let baseline = baseline.max(above).min(height - below).clamp(0, height);
-    Class {
-        px,
-        height: height as u32,
-        baseline: baseline as u32,
-    }
-}
-
-/// Where a justified line's spare room goes.
-struct Stretch {
-    /// Between words, or after every character.
-    spaces_only: bool,
-    each: f32,
-}
-
-impl Stretch {
-    fn new(text: &str, spare: f32) -> Self {
-        let none = Self {
-            spaces_only: true,
-            each: 0.0,
-        };
-        // Stretched spaces would move the text off its tab stops.
-        if text.contains('\t') {
-            return none;
-        }
-        let wide = text.chars().filter(|&c| half_cells(c) == 2).count();
-        let spaces = text.trim_start().matches(' ').count();
-        let visible = text.chars().filter(|&c| half_cells(c) > 0).count();
-        // Chinese has no spaces between words: spread all characters.
-        if 2 * wide > visible && visible > 1 {
-            return Self {
-                spaces_only: false,
-                each: spare / (visible - 1) as f32,
-            };
-        }
-        if spaces == 0 || text.starts_with(char::is_whitespace) {
-            return none;
-        }
-        Self {
-            spaces_only: true,
-            each: spare / spaces as f32,
+/// Widths in pixels of a paragraph's first line and of its others.
+fn room(
+    style: &FlowStyle,
+    geometry: &Geometry,
+    spans: &[(u32, u32)],
+    invertible: bool,
+) -> (f32, f32) {
+    let mut room = geometry.column_width - style.px_across(style.left_indent + style.right_indent);
+    if invertible {
+        // A line's end is marked in the column after its last cell.
+        for (left, (_, to)) in geometry.columns.iter().zip(spans) {
+            let left = left + style.px_across(style.left_indent);
+            room = room.min(*to as f32 - 1.0 - left);
         }
     }
+    (room - style.px_across(style.first_line_indent), room)
 }

@@ -58,7 +58,7 @@ fn any_text() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
-fn any_block() -> impl Strategy<Value = Block> {
+pub(crate) fn any_block() -> impl Strategy<Value = Block> {
     let kind = prop_oneof![
         any::<u8>().prop_map(BlockKind::Heading),
         Just(BlockKind::Paragraph),
@@ -75,7 +75,7 @@ fn any_block() -> impl Strategy<Value = Block> {
     (kind, text, page).prop_map(|(kind, text, page)| Block::text(kind, text, page))
 }
 
-fn check(style: &str, document: &Document) {
+pub(crate) fn check(style: &str, document: &Document) {
     let engine = engine(style);
     let pages = engine.0.render(document).unwrap();
     if pages.is_empty() {
@@ -89,7 +89,7 @@ fn check(style: &str, document: &Document) {
 
 /// How many cases each of these tests runs: 10,000 in all, or as many times more as the
 /// environment variable `GLYPH_INVERT_TIMES` says.
-fn cases(times: u32) -> ProptestConfig {
+pub(crate) fn cases(times: u32) -> ProptestConfig {
     let more = std::env::var("GLYPH_INVERT_TIMES").ok();
     let more = more.and_then(|n| n.parse::<u32>().ok()).unwrap_or(1);
     ProptestConfig {

@@ -3,6 +3,7 @@
 
 mod damage;
 mod exact;
+mod styles;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

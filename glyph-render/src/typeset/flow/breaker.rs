@@ -3,13 +3,14 @@
 use std::sync::OnceLock;
 
 use super::super::compose::{collect, split};
-use super::TAB_DIGIT;
+use super::face::Face;
 use crate::code::{BlockStart, Ops, ROW_BITS, digits_for, encode_line};
-use crate::layout::{FlowLines, Line, LineBreaker, Lines, Prepared, Split, Widths, tab_stop};
-use crate::raster::{Sign, Sprites};
+use crate::layout::{ClassCursor, FlowLines, Line, LineBreaker, Lines, Prepared, Split, Widths};
+use crate::raster::Sign;
 
 pub(super) struct FlowBreaker {
-    pub(super) sprites: Sprites,
+    /// By size class.
+    pub(super) faces: Vec<Face>,
     /// Widths of a paragraph's first line and of its others.
     pub(super) room: (f32, f32),
     /// Columns that a line's code can lie in; none where lines carry none.
@@ -19,9 +20,9 @@ pub(super) struct FlowBreaker {
 }
 
 impl FlowBreaker {
-    pub(super) fn new(sprites: Sprites, room: (f32, f32), span: Option<usize>) -> Self {
+    pub(super) fn new(faces: Vec<Face>, room: (f32, f32), span: Option<usize>) -> Self {
         Self {
-            sprites,
+            faces,
             room,
             span,
             plain: OnceLock::new(),
@@ -29,34 +30,32 @@ impl FlowBreaker {
     }
 
     #[inline]
-    pub(super) fn sign(&self, c: char) -> Sign {
-        match c {
-            '\t' => Sign::Shape {
-                digit: TAB_DIGIT,
-                range: 0,
-            },
-            c => self.sprites.get(c).sign,
-        }
+    pub(super) fn face(&self, line: &Line) -> &Face {
+        &self.faces[usize::from(line.class)]
     }
 
     /// How many columns a line's cells and code take.
     fn columns(&self, text: &Prepared<'_>, line: &Line, starts: &[BlockStart]) -> usize {
+        let face = self.face(line);
         let mut ops = Ops::default();
         let mut cells = 0;
-        let tail = collect(text, line, &mut ops, |c| self.sign(c));
-        for c in text.text[line.range.start..line.draw_end].chars() {
-            cells += usize::from(self.sign(c) != Sign::Hidden);
-        }
+        let tail = collect(text, line, &mut ops, |c| {
+            let sign = face.sign(c);
+            cells += usize::from(sign != Sign::Hidden);
+            sign
+        });
         let mut code = Vec::new();
-        encode_line((0, tail, 0), starts, None, &mut ops, "", &mut code);
+        let class = u32::from(line.class);
+        encode_line((class, tail, 0), starts, None, &mut ops, "", &mut code);
         digits_for(code.len(), ROW_BITS) + cells + 1
     }
 
     /// Whether a line surely has room: most lines are told by this alone.
     fn surely_fits(&self, text: &Prepared<'_>, line: &Line, span: usize) -> bool {
         let plain = || {
-            let mut ascii = (' '..='~').map(|c| self.sign(c));
-            ascii.all(|sign| matches!(sign, Sign::Shape { .. }))
+            let faces = self.faces.iter();
+            let mut signs = faces.flat_map(|face| (' '..='~').map(|c| face.sign(c)));
+            signs.all(|sign| matches!(sign, Sign::Shape { .. }))
         };
         // The flags, the checksum, one block with its source page, and the end's mark.
         let columns = digits_for(12, ROW_BITS) + 1;
@@ -68,18 +67,23 @@ impl FlowBreaker {
             && text.replacements(&line.range).next().is_none()
             && *self.plain.get_or_init(plain)
     }
+}
 
-    fn walk(&self, text: &str) -> f32 {
-        text.chars().fold(0.0, |x, c| match c {
-            '\t' => tab_stop(x, self.sprites.tab()),
-            c => x + self.sprites.advance(c),
-        })
-    }
+fn walk(face: &Face, text: &str) -> f32 {
+    let mut before = None;
+    text.chars().fold(0.0, |x, c| {
+        let gap = before.map_or(0.0, |before| face.between(before, c));
+        before = Some(c);
+        match c {
+            '\t' => face.tab_stop(x),
+            c => x + gap + face.advance(c),
+        }
+    })
 }
 
 impl LineBreaker for FlowBreaker {
-    fn lines<'t>(&'t self, text: &'t str) -> Lines<'t> {
-        Box::new(FlowLines::new(text, &self.sprites, self.room))
+    fn lines<'t>(&'t self, text: &'t str, classes: ClassCursor) -> Lines<'t> {
+        Box::new(FlowLines::new(text, &self.faces, classes, self.room))
     }
 
     fn is_coded(&self) -> bool {
@@ -92,6 +96,7 @@ impl LineBreaker for FlowBreaker {
             return None;
         }
         let fits = |line: &Line, starts: &[BlockStart]| self.columns(text, line, starts) <= span;
-        split(text, line, starts, fits, |text| self.walk(text))
+        let face = self.face(line);
+        split(text, line, starts, fits, |text| walk(face, text))
     }
 }

@@ -1,11 +1,15 @@
 //! The pixels of a page that is being drawn.
 
+use crate::marks::PageMut;
 use crate::raster::Sprite;
 
 pub(super) struct Canvas {
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) pixels: Vec<u8>,
+    /// Where cells are cut off at the right: the page's edge, or that of a column
+    /// beside which something else is drawn.
+    pub(super) limit: usize,
 }
 
 impl Canvas {
@@ -14,6 +18,15 @@ impl Canvas {
             width,
             height,
             pixels: vec![background; width * height],
+            limit: width,
+        }
+    }
+
+    /// The page, for marks.
+    pub(super) fn page(&mut self) -> PageMut<'_> {
+        PageMut {
+            pixels: &mut self.pixels,
+            width: self.width,
         }
     }
 
@@ -22,7 +35,7 @@ impl Canvas {
     #[inline]
     pub(super) fn put(&mut self, sprite: &Sprite, x: usize, top: usize, height: usize) {
         let from = top * self.width + x;
-        if x + sprite.stride > self.width {
+        if x + sprite.stride > self.limit {
             self.put_clipped(sprite, x, top);
             return;
         }
@@ -42,7 +55,7 @@ impl Canvas {
     }
 
     fn put_clipped(&mut self, sprite: &Sprite, x: usize, top: usize) {
-        let width = sprite.stride.min(self.width.saturating_sub(x));
+        let width = sprite.stride.min(self.limit.saturating_sub(x));
         let rows = self.pixels.chunks_exact_mut(self.width).skip(top);
         for (row, source) in rows.zip(sprite.pixels.chunks_exact(sprite.stride)) {
             row[x.min(self.width)..][..width].copy_from_slice(&source[..width]);
