@@ -88,8 +88,9 @@ impl Inverter {
             return Err(InvertError::NoPages);
         }
         let strips: Vec<Strips> = pages.iter().map(Strips::find).collect();
-        let template = strips.iter().find_map(|strips| strips.strip.as_ref());
-        let template = template.or(self.template.as_ref());
+        let template = strips.iter().find_map(Strips::template);
+        let own = self.template.as_ref();
+        let template = template.or(own.map(|strip| (strip, strip.rows_at(strip.width as usize))));
         let read = pages
             .par_iter()
             .zip(strips.par_iter())
@@ -107,21 +108,30 @@ impl Inverter {
         position: usize,
         page: &Page,
         strips: &Strips,
-        template: Option<&Strip>,
+        template: Option<(&Strip, usize)>,
     ) -> Result<PageRead, InvertError> {
         let mut read = PageRead {
             position,
             known: strips.strip.clone(),
             content: None,
         };
-        let strip = match (&strips.strip, template) {
-            (Some(strip), _) => strip,
+        let template = template.map(|(strip, rows)| {
+            // Which characters the page holds is not known.
+            let ranges = u8::MAX;
+            let strip = Strip {
+                ranges,
+                ..strip.clone()
+            };
+            (strip, rows)
+        });
+        let (strip, rows) = match (&strips.strip, &template) {
+            (Some(strip), _) => (strip, strips.rows),
             // A page that was damaged at both edges; its size tells it from a foreign one.
-            (None, Some(template))
+            (None, Some((template, rows)))
                 if strips.damaged
                     && (page.width, page.height) == (template.width, template.height) =>
             {
-                template
+                (template, *rows)
             }
             _ => return Ok(read),
         };
@@ -130,13 +140,13 @@ impl Inverter {
             expected: strip.fonts,
         })?;
         let mut content = match strip.cells {
-            true => cells::read(page, strip, strips.rows, &engine),
-            false => flow::read(page, strip, strips.rows, &engine),
+            true => cells::read(page, strip, rows, &engine),
+            false => flow::read(page, strip, rows, &engine),
         };
         content.strip_damaged = strips.damaged;
         if let (None, Some(strip)) = (content.stray, &strips.strip)
             && let Some(expected) = strip.pixels
-            && expected != pixel_checksum(&page.pixels, page.width as usize, strips.rows)
+            && expected != pixel_checksum(&page.pixels, page.width as usize, rows)
         {
             content.altered = true;
         }
@@ -190,6 +200,11 @@ impl Strips {
         }
         strips.damaged |= found == 1;
         strips
+    }
+
+    /// What the page says of others like it.
+    fn template(&self) -> Option<(&Strip, usize)> {
+        self.strip.as_ref().map(|strip| (strip, self.rows))
     }
 
     fn error(&self, position: usize, page: &Page) -> InvertError {

@@ -336,17 +336,14 @@ pub(crate) fn find_strip(pixels: &[u8], width: usize, edge: Edge) -> Found {
             continue;
         }
         let len = usize::from(u16::from_le_bytes([head[3], head[4]]));
-        let strip = (len <= MAX_LEN)
-            .then(|| Strip::decode(&read(len)))
-            .flatten();
-        match strip {
+        let content = read(len.min(MAX_LEN));
+        match Strip::decode(&content) {
             Some(strip) if strip.tone.dark == dark && strip.tone.background & 7 == low => {
-                let (rows, digits) = (Strip::rows(len, width), digits_for(len, MARGIN_BITS));
-                let mut places = values(rows * width).enumerate();
-                let clean = places.all(|(i, grey)| {
-                    let most = if i < digits { CODE_MASK } else { 0 };
-                    strip.tone.distance(grey) <= most
-                });
+                let rows = Strip::rows(len, width);
+                let blank = std::iter::repeat(0);
+                let mut expected = Digits::new(&content, MARGIN_BITS).chain(blank);
+                let clean = values(rows * width)
+                    .all(|grey| Some(strip.tone.distance(grey)) == expected.next());
                 return Found::Strip {
                     strip: Box::new(strip),
                     rows,

@@ -3,7 +3,7 @@
 use super::assemble::{Cells, assemble};
 use super::engine::Engine;
 use super::{Content, Read};
-use crate::code::{CellRow, LineCode, MARGIN_BITS, Strip, bytes_of, digits_for};
+use crate::code::{CellRow, Digits, LineCode, MARGIN_BITS, Strip, bytes_of};
 use crate::layout::advance;
 use crate::page::Page;
 use crate::raster::{CELL_HEIGHT, CELL_WIDTH, Lexicon, shape};
@@ -50,18 +50,15 @@ pub(super) fn read(page: &Page, strip: &Strip, rows: usize, engine: &Engine) -> 
         if blank_code && grid.is_blank(0, COLUMNS) {
             continue;
         }
-        let len = code
-            .as_ref()
-            .map_or(0, |code| digits_for(code.len, MARGIN_BITS));
-        let mut whole = digits.iter().all(|digit| *digit < 8)
-            && digits[len.min(digits.len())..]
-                .iter()
-                .all(|digit| *digit == 0);
+        let len = code.as_ref().map_or(0, |code| code.len.min(bytes.len()));
+        let expected = Digits::new(&bytes[..len], MARGIN_BITS).chain(std::iter::repeat(0));
+        let mut whole = digits.iter().copied().zip(expected).all(|(a, b)| a == b);
         let empty = CellRow::default();
         let mut cells = GridCells {
             grid,
             lexicon: &engine.classes[0],
             ranges: strip.ranges,
+            hint: 0,
             row: code
                 .as_ref()
                 .and_then(|code| code.cells.as_ref())
@@ -119,6 +116,8 @@ struct GridCells<'a> {
     grid: Grid<'a>,
     lexicon: &'a Lexicon,
     ranges: u8,
+    /// The range that the cell before came from.
+    hint: u8,
     row: &'a CellRow,
     cell: usize,
     /// The next cell's first half-cell.
@@ -146,7 +145,8 @@ impl GridCells<'_> {
 impl Cells for GridCells<'_> {
     fn read(&mut self) -> Option<char> {
         let (shape, digit) = self.next()?;
-        self.lexicon.char(shape, digit, self.ranges)
+        self.lexicon
+            .char_near(shape, digit, self.ranges, &mut self.hint)
     }
 
     fn shows(&mut self, c: char) -> bool {

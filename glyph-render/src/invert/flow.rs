@@ -3,7 +3,7 @@
 use super::assemble::{Cells, assemble};
 use super::engine::Engine;
 use super::{Content, Read};
-use crate::code::{CODE_MASK, LineCode, ROW_BITS, START, Strip, bytes_of, digits_for};
+use crate::code::{CODE_MASK, LineCode, ROW_BITS, START, Strip, Tone, bytes_of, digits_for};
 use crate::page::Page;
 use crate::raster::{Lexicon, shape};
 
@@ -19,12 +19,7 @@ pub(super) fn read(page: &Page, strip: &Strip, rows: usize, engine: &Engine) -> 
     if (page.width, page.height) != (strip.width, strip.height) {
         content.resized = Some((strip.width, strip.height));
     }
-    // Eight more, so that words can be read from anywhere.
-    let mut distances = Vec::with_capacity(width * height + 8);
     let tone = strip.tone.on(strip.paper);
-    let keep = !tone.mask_bits();
-    distances.extend(page.pixels.iter().map(|grey| tone.distance(*grey) & keep));
-    distances.resize(width * height + 8, 0);
     let whole = [(0, strip.width)];
     let spans = if strip.spans.is_empty() {
         &whole[..]
@@ -35,32 +30,22 @@ pub(super) fn read(page: &Page, strip: &Strip, rows: usize, engine: &Engine) -> 
     let mut scratch = Scratch::default();
     for (from, to) in spans {
         let span = (*from as usize).min(width)..(*to as usize).min(width);
-        let mut blank_from = inner.start;
+        let mut band = Band::new(span.start, span.len(), inner.start);
         for y in inner.clone() {
-            let row = &distances[y * width + span.start..y * width + span.end];
-            if row.iter().fold(0, |any, code| any | code) & START == 0 {
+            let row = &page.pixels[y * width + span.start..y * width + span.end];
+            if !band.push(row, tone) {
                 continue;
             }
-            let codes = row.iter().filter(|code| **code & CODE_MASK != 0).count();
-            if codes < LEAST_CODES {
+            let codes = band.last().iter().filter(|code| **code & CODE_MASK != 0);
+            if codes.count() < LEAST_CODES {
                 continue;
             }
-            let line = Line {
-                distances: &distances,
-                stride: width,
-                span: (span.start, span.end),
-                row: y,
-                blank_from,
-            };
-            let read = line.read(strip, engine, &mut content, &mut scratch);
+            let read = band.line(strip, engine, &mut content, &mut scratch);
             content.push(read, strip);
-            blank_from = y + 1;
+            band.clear(y + 1);
         }
         if strip.pixels.is_none() {
-            for y in blank_from..inner.end {
-                let row = &distances[y * width + span.start..y * width + span.end];
-                content.expect_blank(row, !0, span.start, y);
-            }
+            band.expect_blank(band.rows(), &mut content);
         }
     }
     content
@@ -74,67 +59,148 @@ struct Scratch {
     bytes: Vec<u8>,
 }
 
-/// One line's place on a page.
-struct Line<'a> {
-    distances: &'a [u8],
-    stride: usize,
-    /// Columns from and to.
-    span: (usize, usize),
-    /// The row that holds the codes.
-    row: usize,
-    /// The row after the line before.
-    blank_from: usize,
+impl Scratch {
+    /// Parts a code row into starts of cells and the bytes between them.
+    fn parse(&mut self, row: &[u8]) {
+        const STARTS: u64 = 0x0404_0404_0404_0404;
+        self.starts.clear();
+        self.digits.clear();
+        // Digits that are 0 so far: most are, after the code.
+        let mut zeros = 0;
+        let mut one = |x: usize, value: u8, zeros: &mut usize| match value & CODE_MASK {
+            0 => *zeros += 1,
+            code if code & START != 0 => self.starts.push((x, code & !START)),
+            digit => {
+                let len = self.digits.len() + *zeros;
+                self.digits.resize(len, 0);
+                *zeros = 0;
+                self.digits.push(digit);
+            }
+        };
+        let (words, rest) = row.as_chunks::<8>();
+        for (i, bytes) in words.iter().enumerate() {
+            let word = u64::from_le_bytes(*bytes);
+            let starts = word & STARTS;
+            let digits = word & (STARTS >> 1 | STARTS >> 2) & !(starts >> 1 | starts >> 2);
+            if digits != 0 {
+                for (j, value) in bytes.iter().enumerate() {
+                    one(8 * i + j, *value, &mut zeros);
+                }
+                continue;
+            }
+            let mut left = starts;
+            while left != 0 {
+                let j = left.trailing_zeros() as usize / 8;
+                one(8 * i + j, bytes[j], &mut zeros);
+                left &= left - 1;
+            }
+            zeros += 8 - starts.count_ones() as usize;
+        }
+        for (j, value) in rest.iter().enumerate() {
+            one(8 * words.len() + j, *value, &mut zeros);
+        }
+        let count = self.digits.len() + zeros;
+        self.digits
+            .resize(self.digits.len().next_multiple_of(4).min(count), 0);
+        bytes_of(self.digits.iter().copied(), ROW_BITS, &mut self.bytes);
+        self.bytes.resize(count / 4, 0);
+    }
 }
 
-impl Line<'_> {
-    fn part(&self, y: usize, from: usize, to: usize) -> &[u8] {
-        &self.distances[y * self.stride + from..y * self.stride + to.max(from)]
+/// The rows since the line before, as distances from the background.
+struct Band {
+    distances: Vec<u8>,
+    /// For each row all its bits.
+    any: Vec<u8>,
+    width: usize,
+    /// Place of the first pixel on the page.
+    x: usize,
+    y: usize,
+}
+
+impl Band {
+    fn new(x: usize, width: usize, y: usize) -> Self {
+        Self {
+            distances: Vec::new(),
+            any: Vec::new(),
+            width,
+            x,
+            y,
+        }
     }
 
-    fn read(
+    fn clear(&mut self, y: usize) {
+        self.distances.clear();
+        self.any.clear();
+        self.y = y;
+    }
+
+    fn rows(&self) -> usize {
+        self.any.len()
+    }
+
+    /// Adds a row; whether a cell starts in it.
+    fn push(&mut self, pixels: &[u8], tone: Tone) -> bool {
+        let from = self.distances.len();
+        let keep = !tone.mask_bits();
+        let distances = pixels.iter().map(|grey| tone.distance(*grey) & keep);
+        self.distances.extend(distances);
+        let row = &self.distances[from..];
+        let any = row.iter().fold(0, |any, distance| any | distance);
+        self.any.push(any);
+        any & START != 0
+    }
+
+    fn last(&self) -> &[u8] {
+        self.part(self.rows() - 1, 0, self.width)
+    }
+
+    fn part(&self, row: usize, from: usize, to: usize) -> &[u8] {
+        &self.distances[row * self.width + from..row * self.width + to.max(from)]
+    }
+
+    /// Looks for pixels in the first rows, which should be blank.
+    fn expect_blank(&self, rows: usize, content: &mut Content) {
+        for row in (0..rows).filter(|row| self.any[*row] != 0) {
+            let part = self.part(row, 0, self.width);
+            content.expect_blank(part, !0, self.x, self.y + row);
+        }
+    }
+
+    /// Reads the line that ends with the last row.
+    fn line(
         &self,
         strip: &Strip,
         engine: &Engine,
         content: &mut Content,
         scratch: &mut Scratch,
     ) -> Read {
+        scratch.parse(self.last());
         let Scratch {
             starts,
             digits,
             bytes,
         } = scratch;
-        starts.clear();
-        digits.clear();
-        for (x, value) in self
-            .part(self.row, self.span.0, self.span.1)
-            .iter()
-            .enumerate()
-        {
-            let code = value & CODE_MASK;
-            if code & START == 0 {
-                digits.push(code);
-            } else {
-                starts.push((self.span.0 + x, code & !START));
-            }
-        }
-        bytes_of(digits.iter().copied(), ROW_BITS, bytes);
         let code = LineCode::decode(bytes, false);
         let known = code.as_ref().map_or(0, |code| code.class) as usize;
         let class = strip.classes.get(known).unwrap_or(&strip.classes[0]);
         let lexicon = engine.classes.get(known).unwrap_or(&engine.classes[0]);
         let mut whole = known < strip.classes.len();
         if let Some(code) = &code {
-            let rest = digits.get(digits_for(code.len, ROW_BITS)..);
-            whole &= rest.is_some_and(|rest| rest.iter().all(|digit| *digit == 0));
+            let mut rest = digits.iter().skip(digits_for(code.len, ROW_BITS));
+            whole &= rest.all(|digit| *digit == 0);
         }
-        let height = (class.height as usize).min(self.row + 1);
-        let top = self.row + 1 - height;
-        whole &= height == class.height as usize && top >= self.blank_from;
+        let last = self.rows() - 1;
+        let height = (class.height as usize).min(self.rows());
+        let top = self.rows() - height;
+        whole &= starts.last().is_some_and(|end| end.1 == 0);
+        whole &= height == class.height as usize;
         let mut cells = FlowCells {
-            line: self,
+            band: self,
             lexicon,
             marks: &engine.marks,
             ranges: strip.ranges,
+            hint: 0,
             starts,
             top,
             height,
@@ -143,28 +209,24 @@ impl Line<'_> {
         whole &= read;
         // Ink outside of cells, or codes outside of the code row.
         if strip.pixels.is_none() {
-            let first = starts.first().map_or(self.span.1, |start| start.0);
-            let last = starts.last().map_or(self.span.1, |start| start.0);
-            for y in self.blank_from..=self.row {
-                if y < top {
-                    content.expect_blank(
-                        self.part(y, self.span.0, self.span.1),
-                        !0,
-                        self.span.0,
-                        y,
-                    );
-                    continue;
-                }
-                let mask = if y == self.row { !CODE_MASK } else { !0 };
-                content.expect_blank(self.part(y, self.span.0, first), mask, self.span.0, y);
-                content.expect_blank(self.part(y, last, self.span.1), mask, last, y);
-                if y < self.row {
-                    content.expect_blank(self.part(y, first, last), CODE_MASK, first, y);
+            self.expect_blank(top, content);
+            let first = starts.first().map_or(self.width, |start| start.0);
+            let end = starts.last().map_or(self.width, |start| start.0);
+            for row in top..=last {
+                let mut expect = |from: usize, to: usize, mask: u8| {
+                    let part = self.part(row, from, to);
+                    content.expect_blank(part, mask, self.x + from, self.y + row);
+                };
+                let mask = if row == last { !CODE_MASK } else { !0 };
+                expect(0, first, mask);
+                expect(end, self.width, mask);
+                if row < last && self.any[row] & CODE_MASK != 0 {
+                    expect(first, end, CODE_MASK);
                 }
             }
         }
         Read {
-            top: top as u32,
+            top: (self.y + top) as u32,
             code,
             text,
             whole,
@@ -173,10 +235,12 @@ impl Line<'_> {
 }
 
 struct FlowCells<'a> {
-    line: &'a Line<'a>,
+    band: &'a Band,
     lexicon: &'a Lexicon,
     marks: &'a [u64],
     ranges: u8,
+    /// The range that the cell before came from.
+    hint: u8,
     /// The last one ends the line.
     starts: &'a [(usize, u8)],
     top: usize,
@@ -191,8 +255,9 @@ impl FlowCells<'_> {
         };
         let to = rest.first()?.0;
         self.starts = rest;
-        let cell = &self.line.distances[self.top * self.line.stride + from..];
-        let shape = shape(cell, self.line.stride, to - from, self.height, INK);
+        let stride = self.band.width;
+        let cell = &self.band.distances[self.top * stride + from..];
+        let shape = shape(cell, stride, to - from, self.height, INK);
         Some((shape, *digit))
     }
 }
@@ -201,7 +266,8 @@ impl Cells for FlowCells<'_> {
     #[inline]
     fn read(&mut self) -> Option<char> {
         let (shape, digit) = self.next()?;
-        self.lexicon.char(shape, digit, self.ranges)
+        self.lexicon
+            .char_near(shape, digit, self.ranges, &mut self.hint)
     }
 
     fn shows(&mut self, c: char) -> bool {

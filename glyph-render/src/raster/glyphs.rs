@@ -109,9 +109,10 @@ impl Glyphs {
             width: 0,
             ink: Vec::new(),
         };
-        let Some(bitmap) = bitmap.filter(|bitmap| bitmap.width > 0) else {
+        let Some(mut bitmap) = bitmap.filter(|bitmap| bitmap.width > 0) else {
             return cell;
         };
+        bitmap.trim(baseline as i32, height as i32 - baseline as i32);
         let rows = bitmap.coverage.len() / bitmap.width;
         let left = bitmap.left.max(0) as usize;
         let free = height as i32 - rows as i32;
@@ -158,18 +159,46 @@ impl Glyphs {
         (width as f32 + 1.0, bitmap)
     }
 
-    /// Rows above and below the baseline that letters and Han take at a font size: the text
-    /// itself, without room for accents on capitals.
+    /// Rows above and below the baseline that letters take at a font size, to the nearest row:
+    /// the text itself, without room for accents on capitals.
     pub(crate) fn extent(fonts: &FontSet, px: f32) -> (i32, i32) {
         let (mut above, mut below) = (0, 0);
         for c in "Hdlgjpqy".chars() {
             if let Some((outline, _)) = fonts.find(c) {
-                let metrics = outline.metrics(px);
-                above = above.max(metrics.ymin + metrics.height as i32);
-                below = below.max(-metrics.ymin);
+                let bounds = outline.metrics(px).bounds;
+                above = above.max((bounds.ymin + bounds.height).round() as i32);
+                below = below.max((-bounds.ymin).round() as i32);
             }
         }
         (above, below)
+    }
+}
+
+impl Bitmap {
+    /// Drops faint rows at the top and the bottom that do not fit between the rows `above` and
+    /// `below` the baseline.
+    fn trim(&mut self, above: i32, below: i32) {
+        let faint = |row: &[u8]| row.iter().all(|coverage| *coverage < 128);
+        while self.rise > above
+            && self
+                .coverage
+                .chunks_exact(self.width)
+                .next()
+                .is_some_and(faint)
+        {
+            self.coverage.drain(..self.width);
+            self.rise -= 1;
+        }
+        let rows = |bitmap: &Self| (bitmap.coverage.len() / bitmap.width) as i32;
+        while rows(self) - self.rise > below
+            && self
+                .coverage
+                .rchunks_exact(self.width)
+                .next()
+                .is_some_and(faint)
+        {
+            self.coverage.truncate(self.coverage.len() - self.width);
+        }
     }
 }
 

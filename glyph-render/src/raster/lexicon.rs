@@ -92,6 +92,32 @@ impl Lexicon {
         (0..usize::from(ranges).min(RANGES)).find_map(|range| self.table(range).get(shape, digit))
     }
 
+    /// The same; `hint` is the range to look in first, and becomes the one found.
+    #[inline]
+    pub(crate) fn char_near(
+        &self,
+        shape: u64,
+        digit: u8,
+        ranges: u8,
+        hint: &mut u8,
+    ) -> Option<char> {
+        let near = self.tables.get(usize::from(*hint)).and_then(OnceLock::get);
+        if shape != 0
+            && let Some(c) = near.and_then(|table| table.get(shape, digit))
+        {
+            return Some(c);
+        }
+        let c = self.char(shape, digit, ranges)?;
+        if shape != 0 {
+            let holds = |table: &OnceLock<Table>| {
+                let table = table.get();
+                table.is_some_and(|table| table.get(shape, digit).is_some())
+            };
+            *hint = self.tables.iter().position(holds).unwrap_or(0) as u8;
+        }
+        Some(c)
+    }
+
     /// The range of a character that a font draws and that has a cell.
     fn range(&self, c: char) -> Option<usize> {
         let range = self.shapes.fonts().range(c)?;

@@ -361,16 +361,27 @@ impl CellBreaker {
         content: &str,
         (ops, cells, code): (&mut Ops, &mut CellRow, &mut Vec<u8>),
     ) {
-        let tail = collect(text, line, ops, |c| self.sign(c));
         cells.clear();
-        for c in text.text[line.range.start..line.draw_end].chars() {
-            match self.sign(c) {
+        let tail = collect(text, line, ops, |c| {
+            let sign = self.sign(c);
+            match sign {
                 Sign::Hidden => {}
                 Sign::Explicit => cells.push(half_cells(c) == 2, 0),
                 Sign::Shape { digit, .. } => cells.push(half_cells(c) == 2, digit),
             }
-        }
+            sign
+        });
         encode_line((0, tail, ordinal), starts, Some(cells), ops, content, code);
+    }
+
+    /// Whether a line surely has room for its code: most lines are told by this alone.
+    fn surely_fits(&self, text: &Prepared<'_>, line: &Line) -> bool {
+        let tail = &text.text.as_bytes()[line.draw_end..line.range.end];
+        let mut drawn = text.text[line.range.start..line.draw_end].chars();
+        // Plain cells take half a byte each at most: their widths and their digits.
+        matches!(tail, b"" | b" " | b"\n" | b"\r\n")
+            && drawn.all(|c| matches!(self.sign(c), Sign::Shape { .. }))
+            && text.replacements(&line.range).next().is_none()
     }
 
     fn width(&self, text: &str) -> f32 {
@@ -388,7 +399,7 @@ impl LineBreaker for CellBreaker {
     }
 
     fn split(&self, text: &Prepared<'_>, line: &Line, starts: &[BlockStart]) -> Option<Split> {
-        if !self.coded {
+        if !self.coded || starts.len() < 2 && self.surely_fits(text, line) {
             return None;
         }
         let fits = |line: &Line, starts: &[BlockStart]| {

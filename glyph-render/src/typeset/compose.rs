@@ -25,15 +25,11 @@ pub(super) fn collect(
 ) -> Tail {
     ops.clear();
     let mut replaced = text.replacements(&line.range).peekable();
-    let undrawn = &text.text[line.draw_end..line.range.end];
     if replaced.peek().is_none() {
-        let tail = Tail::of(undrawn);
         for c in text.text[line.range.start..line.draw_end].chars() {
             plain(c, sign(c), ops);
         }
-        let inserted = undrawn.len() - tail.text().len();
-        undrawn[..inserted].chars().for_each(|c| ops.insert(c));
-        return tail;
+        return finish(text, line, ops);
     }
     let last = text.replacements(&line.range).last();
     let tail = match last {
@@ -65,6 +61,15 @@ pub(super) fn collect(
     if cells > 0 {
         ops.replace(cells, "");
     }
+    tail
+}
+
+/// Adds what comes after the drawn part of a line without replacements.
+pub(super) fn finish(text: &Prepared<'_>, line: &Line, ops: &mut Ops) -> Tail {
+    let undrawn = &text.text[line.draw_end..line.range.end];
+    let tail = Tail::of(undrawn);
+    let inserted = undrawn.len() - tail.text().len();
+    undrawn[..inserted].chars().for_each(|c| ops.insert(c));
     tail
 }
 

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::compose::{Chain, Place, Scratch, collect, first_block};
+use super::compose::{Chain, Place, Scratch, collect, finish, first_block};
 use super::image_page;
-use crate::code::{Digits, ROW_BITS, START, Strip, Tone, draw_strip, encode_line};
+use crate::code::{Digits, ROW_BITS, START, Strip, Tail, Tone, draw_strip, encode_line};
 use crate::config::{
     Alignment, FlowStyle, FontSize, Geometry, NewlineMarkup, Normalization, RenderConfig,
 };
@@ -379,6 +379,9 @@ impl FlowTypesetter {
         let mut before = None;
         let mut free = 0;
         let mut ranges = 0;
+        // Lines without replacements tell their operations while they are drawn.
+        let plain = text.replacements(&line.range).next().is_none();
+        scratch.ops.clear();
         for (at, c) in drawn.char_indices() {
             let sprite = face.sprites.get(c);
             let is_tab = c == '\t';
@@ -387,6 +390,9 @@ impl FlowTypesetter {
             }
             before = Some(c);
             if sprite.advance == 0.0 && !is_tab {
+                if plain {
+                    scratch.ops.insert(c);
+                }
                 continue;
             }
             // Cells never overlap, whatever the widths were.
@@ -404,10 +410,14 @@ impl FlowTypesetter {
             if is_tab {
                 mark |= TAB_DIGIT;
                 pen = face.tab_stop(pen);
+                scratch.ops.skip(1);
             } else {
                 if let Sign::Shape { digit, range } = sprite.sign {
                     mark |= digit;
                     ranges = ranges.max(range + 1);
+                    scratch.ops.skip(1);
+                } else if plain {
+                    scratch.ops.explicit(c);
                 }
                 pen += sprite.advance + face.spacing(c);
             }
@@ -426,8 +436,13 @@ impl FlowTypesetter {
             if let Some(column) = scratch.columns.get_mut(x - from) {
                 *column = START;
             }
+            let tail = match plain {
+                true => finish(text, line, &mut scratch.ops),
+                false => collect(text, line, &mut scratch.ops, |c| face.sign(c)),
+            };
             let row = (top + height - 1) * canvas.width + from;
-            coded_end = from + self.draw_code(document, placed, ordinal, row, canvas, scratch);
+            let place = (ordinal, row, tail);
+            coded_end = from + self.draw_code(document, placed, place, canvas, scratch);
             coded_end = coded_end.max(x + 1);
         }
         Drawn {
@@ -444,14 +459,11 @@ impl FlowTypesetter {
         &self,
         document: &Document,
         placed: &PlacedLine<'_>,
-        ordinal: u32,
-        row: usize,
+        (ordinal, row, tail): (u32, usize, Tail),
         canvas: &mut Canvas,
         scratch: &mut Scratch,
     ) -> usize {
         let PlacedLine { text, line, .. } = placed;
-        let face = self.breaker.face(line);
-        let tail = collect(text, line, &mut scratch.ops, |c| face.sign(c));
         let starts = match placed.starts.is_empty() {
             true => Vec::new(),
             false => block_starts(document, &placed.starts),

@@ -1,6 +1,7 @@
 //! Pages are turned back into the documents that they were rendered from.
 #![allow(clippy::unwrap_used)]
 
+mod damage;
 mod exact;
 
 use std::collections::HashMap;

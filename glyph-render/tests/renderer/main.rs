@@ -59,7 +59,10 @@ const SAMPLE: &str = "The quick brown fox jumps over the lazy dog 0123456789 ~!@
 fn pages_are_the_same_bytes_everywhere() {
     let document = Document::from_text(&SAMPLE.repeat(60));
     let json = r#"{"dpi": 96, "alignment": "JUSTIFY", "horizontal-scale": 0.8}"#;
+    let mut plain = RenderConfig::builtin();
+    plain.invertible = false;
     let cases = [
+        (plain, 0x99a0_6155_2bc9_8c0c),
         (RenderConfig::builtin(), 0x99a0_6155_2bc9_8c0c),
         (
             RenderConfig::from_json(json).unwrap(),

@@ -39,10 +39,11 @@ impl FlowBreaker {
         let face = self.face(line);
         let mut ops = Ops::default();
         let mut cells = 0;
-        let tail = collect(text, line, &mut ops, |c| face.sign(c));
-        for c in text.text[line.range.start..line.draw_end].chars() {
-            cells += usize::from(face.sign(c) != Sign::Hidden);
-        }
+        let tail = collect(text, line, &mut ops, |c| {
+            let sign = face.sign(c);
+            cells += usize::from(sign != Sign::Hidden);
+            sign
+        });
         let mut code = Vec::new();
         let class = u32::from(line.class);
         encode_line((class, tail, 0), starts, None, &mut ops, "", &mut code);

@@ -138,7 +138,9 @@ pub(super) fn class(fonts: &FontSet, px: f32, line_height: f32) -> Class {
     let height = (line_height as i32).max(1);
     let (above, below) = Glyphs::extent(fonts, px);
     let baseline = ((line_height - ascent - descent) / 2.0 + ascent).round() as i32;
-    let baseline = baseline.min(height - below).max(above).clamp(0, height);
+    // Where both do not fit, descenders do: capitals without their tops are easier to read than
+    // letters without their tails.
+    let baseline = baseline.max(above).min(height - below).clamp(0, height);
     Class {
         px,
         height: height as u32,
