@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
 use glyph_pipeline::tasks::{Extraction, ExtractionKind};
 use serde_json::json;
@@ -45,7 +45,8 @@ fn run(args: &Args) -> Result<()> {
         .pipeline
         .builder()?
         .build()?
-        .extract(&document, &args.fields)?;
+        .extract(&document, &args.fields)
+        .with_context(|| args.path.display().to_string())?;
     let kind = |e: &Extraction| json!(e)["kind"].to_string().replace(['"', '{', '}'], "");
     let missing: Vec<&String> = args
         .fields
