@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 /// What can go wrong in decoding.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,6 +33,81 @@ pub enum DecodeError {
     /// Tensor data of an unexpected kind.
     #[error("cannot read a tensor back from the device: {0}")]
     Tensor(String),
+    /// A model file that cannot be read from the disk.
+    #[error("cannot read {path}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A model file that is not what it claims to be, or of a kind that this crate does not know.
+    #[error("{file}: {reason}")]
+    ModelFile {
+        /// The file.
+        file: String,
+        /// What was expected and what was found.
+        reason: String,
+    },
+    /// A tensor of another shape or type than the model needs.
+    #[error("{file}: tensor {tensor} is {found}, expected {expected}")]
+    TensorMismatch {
+        /// The file.
+        file: String,
+        /// Name of the tensor.
+        tensor: String,
+        /// What the model needs.
+        expected: String,
+        /// What the file has.
+        found: String,
+    },
+    /// Tensors that the model needs and the file does not have.
+    #[error("{file}: missing tensors: {}", .tensors.join(", "))]
+    MissingTensors {
+        /// The file.
+        file: String,
+        /// Their names.
+        tensors: Vec<String>,
+    },
+    /// Tensors in the file that the model has no place for: it is likely another model.
+    #[error("{file}: unused tensors: {}", .tensors.join(", "))]
+    UnusedTensors {
+        /// The file.
+        file: String,
+        /// Their names.
+        tensors: Vec<String>,
+    },
+    /// A tokenizer that cannot be built, or text that it cannot take.
+    #[error("tokenizer: {0}")]
+    Tokenizer(String),
+    /// A token outside the vocabulary.
+    #[error("token id {id}, expected less than {vocab_size}")]
+    TokenId {
+        /// The token.
+        id: u32,
+        /// Size of the vocabulary.
+        vocab_size: usize,
+    },
+    /// More tokens than the cache takes.
+    #[error("no room for {new} more tokens: {held} of {capacity} are taken")]
+    ContextFull {
+        /// Tokens in the cache.
+        held: usize,
+        /// Tokens to come.
+        new: usize,
+        /// Most tokens that the cache takes.
+        capacity: usize,
+    },
+    /// Arguments that do not fit the model.
+    #[error("{what}: expected {expected}, found {found}")]
+    Input {
+        /// Which argument.
+        what: &'static str,
+        /// What the model takes.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
     /// A readout of the user's own failed.
     #[error("{0}")]
     Other(Box<dyn std::error::Error + Send + Sync>),

@@ -1,0 +1,119 @@
+//! What every language model of this crate offers, whatever its family and weight format.
+
+use burn::tensor::{Tensor, TensorData};
+
+use crate::{DecodeError, KvCache, ModelConfig, TokenId};
+
+/// A piece of a prompt: text, or vision tokens that are already as wide as the model.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Segment {
+    /// Token ids, embedded by the model.
+    Text(Vec<TokenId>),
+    /// Embeddings, `[n_tokens, hidden_size]`.
+    Vision(Tensor<2>),
+}
+
+/// Which positions of a forward pass get logits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogitsFor {
+    /// Only the last one: what generation needs.
+    Last,
+    /// All of them: what scoring a text needs.
+    All,
+}
+
+/// One sequence of a batch: its new tokens and what came before them.
+#[derive(Debug)]
+pub struct Sequence<'a> {
+    /// New tokens, at least one.
+    pub input_ids: &'a [TokenId],
+    /// Keys and values of the tokens before them; takes those of the new ones.
+    pub cache: &'a mut KvCache,
+}
+
+/// A causal language model.
+///
+/// A model is used through a shared reference; all that changes from token to token lies in the
+/// [`KvCache`], so that one model serves several threads.
+pub trait LanguageModel: Send + Sync {
+    /// Sizes and special tokens.
+    fn config(&self) -> &ModelConfig;
+
+    /// Looks up embeddings.
+    ///
+    /// # Shapes
+    /// - output: `[input_ids.len(), hidden_size]`
+    ///
+    /// # Errors
+    /// If an id lies outside the vocabulary.
+    fn embed(&self, input_ids: &[TokenId]) -> Result<Tensor<2>, DecodeError>;
+
+    /// Runs the model over embeddings that follow what `cache` holds, and adds theirs to it.
+    ///
+    /// # Shapes
+    /// - `inputs_embeds`: `[n, hidden_size]`
+    /// - output: `[1, vocab_size]` for [`LogitsFor::Last`], `[n, vocab_size]` for
+    ///   [`LogitsFor::All`]
+    ///
+    /// # Errors
+    /// If there are no embeddings or of another width, or the cache has no room for them; the
+    /// cache is then as it was.
+    fn forward(
+        &self,
+        inputs_embeds: Tensor<2>,
+        cache: &mut KvCache,
+        logits: LogitsFor,
+    ) -> Result<Tensor<2>, DecodeError>;
+
+    /// Makes an empty cache for `capacity` tokens that refuses to take more.
+    ///
+    /// # Errors
+    /// If `capacity` is zero or more than the model's context.
+    fn new_cache(&self, capacity: usize) -> Result<KvCache, DecodeError>;
+
+    /// [`forward`](Self::forward) from token ids to plain numbers. `out` is overwritten with the
+    /// logits, row after row.
+    ///
+    /// # Errors
+    /// As [`embed`](Self::embed) and [`forward`](Self::forward).
+    fn forward_ids(
+        &self,
+        input_ids: &[TokenId],
+        cache: &mut KvCache,
+        logits: LogitsFor,
+        out: &mut Vec<f32>,
+    ) -> Result<(), DecodeError> {
+        let embeds = self.embed(input_ids)?;
+        let data = self.forward(embeds, cache, logits)?.into_data();
+        out.clear();
+        out.extend(floats(data)?);
+        Ok(())
+    }
+
+    /// Runs several sequences, each with its own cache. `out` is overwritten with the logits of
+    /// the last token of each: `[sequences.len(), vocab_size]`, row after row.
+    ///
+    /// # Errors
+    /// As [`forward_ids`](Self::forward_ids). Sequences before the one that failed have moved on.
+    fn forward_batch(
+        &self,
+        sequences: &mut [Sequence<'_>],
+        out: &mut Vec<f32>,
+    ) -> Result<(), DecodeError> {
+        out.clear();
+        let mut row = Vec::new();
+        for s in sequences {
+            self.forward_ids(s.input_ids, s.cache, LogitsFor::Last, &mut row)?;
+            out.extend_from_slice(&row);
+        }
+        Ok(())
+    }
+}
+
+/// The numbers of a tensor that was read back.
+pub(crate) fn floats(data: TensorData) -> Result<Vec<f32>, DecodeError> {
+    data.convert::<f32>()
+        .try_to_vec()
+        .map_err(|e| DecodeError::Tensor(format!("{e:?}")))
+}
