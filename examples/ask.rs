@@ -62,6 +62,7 @@ fn run(args: &Args) -> Result<()> {
             "answer": answer.text,
             "confidence": answer.confidence,
             "evidence": answer.evidence,
+            "writing": answer.writing,
             "tokens": reply.tokens,
             "seconds": cli::seconds_json(open, &reply.seconds),
         });
@@ -69,6 +70,21 @@ fn run(args: &Args) -> Result<()> {
         return Ok(());
     }
     println!("{}\n", answer.text);
+    if let Some(writing) = &answer.writing {
+        let held = match (writing.quoted, writing.unsupported.len()) {
+            (true, _) => "nothing of it stands in the passages: a quotation instead".to_owned(),
+            (false, 0) => "all of it stands in the passages".to_owned(),
+            (false, n) => format!("{n} sentence(s) left out that stand nowhere"),
+        };
+        println!("draft     {}: {}", writing.writer, writing.draft.trim());
+        println!("checked   {held}; {}", writing.finish_reason);
+        if !writing.foreign_pages.is_empty() {
+            println!(
+                "checked   citations of pages that it was not given, taken out: {:?}",
+                writing.foreign_pages
+            );
+        }
+    }
     for e in &answer.evidence {
         println!(
             "evidence  page {}, line {}, {:.1} %: {}",

@@ -6,13 +6,14 @@
     reason = "a command-line program prints"
 )]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use glyph_pipeline::tasks::{Extraction, ExtractionKind};
-use serde_json::json;
+use glyph_pipeline::{JsonExtraction, Reply};
+use serde_json::{Value, json};
 
 #[path = "support/cli.rs"]
 #[allow(dead_code, reason = "each example uses its part")]
@@ -28,6 +29,15 @@ struct Args {
     /// A named field to look for; may be given several times.
     #[arg(long = "field", value_name = "NAME")]
     fields: Vec<String>,
+    /// Let the language model given by --writer fill in JSON that follows the JSON schema in this
+    /// file.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "writer",
+        conflicts_with = "fields"
+    )]
+    schema: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -40,11 +50,16 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
+    let schema = args.schema.as_deref().map(read_schema).transpose()?;
     let (document, open) = cli::open(&args.path)?;
-    let reply = args
-        .pipeline
-        .builder()?
-        .build()?
+    let pipeline = args.pipeline.builder()?.build()?;
+    if let Some(schema) = &schema {
+        let reply = pipeline
+            .extract_json(&document, schema)
+            .with_context(|| args.path.display().to_string())?;
+        return by_schema(args, &reply, open);
+    }
+    let reply = pipeline
         .extract(&document, &args.fields)
         .with_context(|| args.path.display().to_string())?;
     let kind = |e: &Extraction| json!(e)["kind"].to_string().replace(['"', '{', '}'], "");
@@ -101,5 +116,36 @@ fn run(args: &Args) -> Result<()> {
     }
     println!("\n{}", cli::account(&reply.tokens));
     println!("{}", cli::seconds(open, &reply.seconds));
+    Ok(())
+}
+
+fn read_schema(file: &Path) -> Result<Value> {
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))
+}
+
+/// Prints what a language model filled in: the JSON alone on standard output.
+fn by_schema(args: &Args, reply: &Reply<JsonExtraction>, open: f64) -> Result<()> {
+    let extraction = &reply.output;
+    if args.json {
+        let object = json!({
+            "extraction": extraction,
+            "tokens": reply.tokens,
+            "seconds": cli::seconds_json(open, &reply.seconds),
+        });
+        println!("{object:#}");
+        return Ok(());
+    }
+    println!("{:#}", extraction.value);
+    eprintln!("\npages     {:?}", extraction.pages_given);
+    if !extraction.unsupported.is_empty() {
+        eprintln!(
+            "warning   nowhere in these pages: {:?}",
+            extraction.unsupported
+        );
+    }
+    eprintln!("{}", cli::account(&reply.tokens));
+    eprintln!("{}", cli::seconds(open, &reply.seconds));
     Ok(())
 }

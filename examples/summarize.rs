@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use glyph_pipeline::{Reply, WrittenSummary};
 use serde_json::json;
 
 #[path = "support/cli.rs"]
@@ -19,7 +20,8 @@ mod cli;
 
 /// Prints the most central sentences of a document as read from its pages, in order.
 ///
-/// The summary is extractive: it picks sentences, it does not write new ones.
+/// The summary is extractive: it picks sentences, it does not write new ones. With --writer a
+/// language model writes one, section by section.
 #[derive(Parser)]
 struct Args {
     /// A TXT, Markdown, PDF or DOCX file, a page image, or a folder of page images.
@@ -41,10 +43,14 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     anyhow::ensure!(args.sentences > 0, "--sentences must be at least 1");
     let (document, open) = cli::open(&args.path)?;
-    let reply = args
-        .pipeline
-        .builder()?
-        .build()?
+    let pipeline = args.pipeline.builder()?.build()?;
+    if args.pipeline.writer.is_some() {
+        let reply = pipeline
+            .write_summary(&document)
+            .with_context(|| args.path.display().to_string())?;
+        return written(args, &reply, open);
+    }
+    let reply = pipeline
         .summarize(&document, args.sentences)
         .with_context(|| args.path.display().to_string())?;
     if args.json {
@@ -71,6 +77,36 @@ fn run(args: &Args) -> Result<()> {
         );
     }
     println!("\n{}", cli::account(&reply.tokens));
+    println!("{}", cli::seconds(open, &reply.seconds));
+    Ok(())
+}
+
+/// Prints the summary that a language model wrote.
+fn written(args: &Args, reply: &Reply<WrittenSummary>, open: f64) -> Result<()> {
+    let summary = &reply.output;
+    if args.json {
+        let object = json!({
+            "summary": summary,
+            "tokens": reply.tokens,
+            "seconds": cli::seconds_json(open, &reply.seconds),
+        });
+        println!("{object:#}");
+        return Ok(());
+    }
+    println!("{}\n", summary.text);
+    if summary.sections.len() > 1 {
+        for section in &summary.sections {
+            println!(
+                "pages {}-{}{}: {}",
+                section.first_page,
+                section.last_page,
+                if section.quoted { ", quoted" } else { "" },
+                section.text
+            );
+        }
+        println!();
+    }
+    println!("{}", cli::account(&reply.tokens));
     println!("{}", cli::seconds(open, &reply.seconds));
     Ok(())
 }

@@ -10,7 +10,8 @@ use anyhow::Result;
 use clap::Args;
 use glyph_pipeline::render::{BBox, Block, Document, Page};
 use glyph_pipeline::{
-    DeviceSpec, Pipeline, PipelineBuilder, Progress, Stage, StageSeconds, TokenAccount,
+    DeviceSpec, LanguageModelWriter, Pipeline, PipelineBuilder, Progress, Stage, StageSeconds,
+    TokenAccount,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -32,6 +33,10 @@ pub(crate) struct PipelineArgs {
     /// Vision tokens that the crops may cost.
     #[arg(long)]
     pub(crate) max_vision_tokens: Option<usize>,
+    /// Let a language model write: a GGUF file, a folder with safetensors, or a name from
+    /// `models list`.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) writer: Option<String>,
 }
 
 impl PipelineArgs {
@@ -44,6 +49,11 @@ impl PipelineArgs {
         let mut builder = Pipeline::builder()
             .device(&device.device)
             .progress(progress_bars());
+        if let Some(model) = &self.writer {
+            let path = model_path(model)?;
+            let writer = LanguageModelWriter::open(&path.display().to_string(), &device.device)?;
+            builder = builder.writer(writer);
+        }
         if let Some(tokens) = self.max_vision_tokens {
             builder = builder.max_vision_tokens(tokens);
         }
@@ -86,10 +96,10 @@ fn progress_bars() -> impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'stat
                 ) {
                     bar.set_style(style);
                 }
-                bar.set_prefix(if progress.stage == Stage::Scan {
-                    "scanning"
-                } else {
-                    "reading"
+                bar.set_prefix(match progress.stage {
+                    Stage::Scan => "scanning",
+                    Stage::Write => "writing",
+                    _ => "reading",
                 });
                 *shown = Some((progress.stage, bar));
             }
@@ -159,6 +169,18 @@ pub(crate) fn open(path: &Path) -> Result<(Document, f64)> {
     Ok((document, started.elapsed().as_secs_f64()))
 }
 
+/// The file of a language model given by path or name.
+pub(crate) fn model_path(path_or_name: &str) -> Result<PathBuf> {
+    use glyph_pipeline::pretrained::{PretrainedError, resolve};
+    resolve(path_or_name).map_err(|error| match &error {
+        PretrainedError::Missing { name, .. } => {
+            let fetch = format!("cargo run --release --example models -- fetch {name}");
+            anyhow::anyhow!("{error}; or: {fetch}")
+        }
+        _ => error.into(),
+    })
+}
+
 /// Reads the arguments. A closed pipe (`… | head`) ends the program silently from here on.
 pub(crate) fn args<A: clap::Parser>() -> A {
     sigpipe::reset();
@@ -176,10 +198,19 @@ pub(crate) fn exit(result: Result<()>) -> ExitCode {
     }
 }
 
-/// The token account as one line.
+/// The token account as one line, or two with a writer.
 pub(crate) fn account(tokens: &TokenAccount) -> String {
+    let writer = &tokens.writer;
+    let writer = if writer.prompt == 0 {
+        String::new()
+    } else {
+        format!(
+            "\nwriter    {} tokens read ({} of them kept from before), {} written",
+            writer.prompt, writer.reused, writer.output
+        )
+    };
     format!(
-        "tokens    {} text ({}) as {} vision: {} global + {} local, ratio {:.2}",
+        "tokens    {} text ({}) as {} vision: {} global + {} local, ratio {:.2}{writer}",
         tokens.text,
         tokens.tokenizer,
         tokens.vision_global + tokens.vision_local,

@@ -108,6 +108,20 @@ pub enum DecodeError {
         /// What was given.
         found: String,
     },
+    /// No token is left to choose from.
+    #[error(
+        "no token left to choose after {step} generated: the filters exclude all, or the logits are not numbers"
+    )]
+    NoCandidate {
+        /// Tokens generated before.
+        step: usize,
+    },
+    /// A constraint that cannot be made or kept.
+    #[error("constraint: {0}")]
+    Constraint(String),
+    /// A chat template that cannot be parsed, or a chat that it refuses.
+    #[error("chat template: {0}")]
+    ChatTemplate(String),
     /// A readout of the user's own failed.
     #[error("{0}")]
     Other(Box<dyn std::error::Error + Send + Sync>),

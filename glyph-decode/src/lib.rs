@@ -6,23 +6,45 @@
 mod causal_lm;
 mod charset;
 mod config;
+mod constraint;
 mod error;
+#[cfg(test)]
+mod fake;
 mod families;
+mod generator;
 mod kv_cache;
+mod logits;
+mod loop_guard;
 mod model;
+mod prompt;
 mod quant;
 mod readout;
+pub mod sampler;
+mod text_stream;
 mod tokenizer;
 mod transformer;
+mod vocabulary;
 mod weights;
 
 pub use causal_lm::{CausalLm, Pretrained};
 pub use charset::{Cell, Charset, Class};
 pub use config::{ModelConfig, TokenId};
+pub use constraint::Constraint;
+#[cfg(feature = "json-schema")]
+pub use constraint::{JsonConstraint, SchemaCompiler};
 pub use error::DecodeError;
+pub use generator::{
+    FinishReason, GeneratedToken, Generation, GenerationConfig, GenerationProgress, Generator,
+    Piece, Session, Usage, generate_batch,
+};
 pub use kv_cache::{CachePolicy, KvCache};
+pub use logits::{Logits, TokenLogprob};
+pub use loop_guard::{FoundLoop, LoopGuard};
 pub use model::{LanguageModel, LogitsFor, Segment, Sequence};
+pub use prompt::{ChatTemplate, Message};
 pub use quant::{GgmlType, dequantize};
 pub use readout::{BuiltinReadout, LineReading, Readout, ReadoutConfig, ReadoutModel};
+pub use sampler::{History, LogitsFilter, Sampler};
 pub use tokenizer::{SpecialTokens, Tokenizer};
+pub use vocabulary::Vocabulary;
 pub use weights::gguf::{GgufFile, GgufValue};

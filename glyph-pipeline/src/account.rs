@@ -31,6 +31,33 @@ pub struct TokenAccount {
     pub vision_local: usize,
     /// Text tokens per vision token.
     pub ratio: f64,
+    /// What a language model read and wrote; nothing without one. In tokens of its own tokenizer.
+    #[serde(skip_serializing_if = "WriterTokens::is_zero")]
+    pub writer: WriterTokens,
+}
+
+/// Tokens of the language model that writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct WriterTokens {
+    /// Tokens of all prompts.
+    pub prompt: usize,
+    /// Of those, tokens that the model had read before and kept.
+    pub reused: usize,
+    /// Tokens written.
+    pub output: usize,
+}
+
+impl WriterTokens {
+    fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn add(&mut self, usage: &glyph_decode::Usage) {
+        self.prompt += usage.prompt_tokens;
+        self.reused += usage.reused_tokens;
+        self.output += usage.generated_tokens;
+    }
 }
 
 impl TokenAccount {
@@ -47,6 +74,7 @@ impl TokenAccount {
             vision_global,
             vision_local,
             ratio: (ratio * 100.0).round() / 100.0,
+            writer: WriterTokens::default(),
         }
     }
 }

@@ -8,7 +8,7 @@ use glyph_encode::{BuiltinEncoder, CachedEncoder, FeatureCache, VisionEncoder};
 use glyph_render::{RenderConfig, Renderer, Typesetter};
 
 use crate::pipeline::ProgressCallback;
-use crate::{DeviceSpec, Pipeline, PipelineError, Progress};
+use crate::{DeviceSpec, Pipeline, PipelineError, Progress, Writer};
 
 /// Puts a [`Pipeline`] together; a stage that is not given is the built-in one.
 #[derive(Default)]
@@ -17,6 +17,7 @@ pub struct PipelineBuilder {
     renderer: Option<Box<dyn Renderer>>,
     encoder: Option<Box<dyn VisionEncoder>>,
     readout: Option<Box<dyn Readout>>,
+    writer: Option<Box<dyn Writer>>,
     cache: Option<(PathBuf, u64)>,
     max_vision_tokens: Option<usize>,
     progress: Option<Box<ProgressCallback>>,
@@ -58,6 +59,14 @@ impl PipelineBuilder {
     #[must_use]
     pub fn readout(mut self, readout: impl Readout + 'static) -> Self {
         self.readout = Some(Box::new(readout));
+        self
+    }
+
+    /// Lets a language model write answers, summaries and extracted information from what was
+    /// read. Without one, [`Pipeline::ask`] and [`Pipeline::summarize`] quote the document.
+    #[must_use]
+    pub fn writer(mut self, writer: impl Writer + 'static) -> Self {
+        self.writer = Some(Box::new(writer));
         self
     }
 
@@ -117,6 +126,7 @@ impl PipelineBuilder {
                 None => Box::new(BuiltinReadout::new(&device)?),
             },
             encoder,
+            writer: self.writer,
             max_vision_tokens: self.max_vision_tokens,
             progress: self.progress,
         })

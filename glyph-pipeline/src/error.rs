@@ -3,6 +3,7 @@ use glyph_encode::EncodeError;
 use glyph_render::{DocumentError, RenderError};
 
 use crate::device::DeviceError;
+use crate::pretrained::PretrainedError;
 use crate::tasks::TaskError;
 
 /// What can go wrong between a document and an answer; the stage that failed is the variant.
@@ -27,6 +28,25 @@ pub enum PipelineError {
     /// The task cannot be done.
     #[error(transparent)]
     Task(#[from] TaskError),
+    /// A pretrained model cannot be had.
+    #[error(transparent)]
+    Pretrained(#[from] PretrainedError),
+    /// A task that only a language model can do.
+    #[error("{task} needs a language model: give the pipeline a writer")]
+    NoWriter {
+        /// What was to be done.
+        task: &'static str,
+    },
+    /// The language model did not bring its output to an end.
+    #[error("the model {writer} wrote no complete {what}: {reason}")]
+    Unfinished {
+        /// Name of the model.
+        writer: String,
+        /// What was to be written.
+        what: &'static str,
+        /// Why it ended.
+        reason: String,
+    },
     /// Nothing to read.
     #[error(
         "no text found: the document has {pages} page(s) without any row of text; \

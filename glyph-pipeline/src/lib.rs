@@ -23,15 +23,23 @@ mod builder;
 pub mod device;
 mod error;
 mod pipeline;
+pub mod pretrained;
 mod progress;
 pub mod tasks;
+mod writer;
+mod writing;
 
-pub use account::{StageSeconds, TokenAccount, TokenCounter};
+pub use account::{StageSeconds, TokenAccount, TokenCounter, WriterTokens};
 pub use builder::PipelineBuilder;
 pub use device::{DeviceError, DeviceSpec, ResolvedDevice};
 pub use error::PipelineError;
 pub use pipeline::{Pipeline, Reply, Scan};
+pub use pretrained::PretrainedError;
 pub use progress::{Progress, Stage};
+pub use writer::{LanguageModelWriter, WriteRequest, Writer, Written};
+#[cfg(feature = "json-schema")]
+pub use writing::JsonExtraction;
+pub use writing::{SectionSummary, WrittenSummary};
 
 pub use glyph_decode as decode;
 pub use glyph_encode as encode;

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::tasks::{self, Answer, Extraction, ReadLine, SummarySentence};
 use crate::{
     PipelineBuilder, PipelineError, Progress, Stage, StageSeconds, TokenAccount, TokenCounter,
+    Writer,
 };
 
 pub(crate) type ProgressCallback = dyn Fn(Progress) -> ControlFlow<()> + Send + Sync;
@@ -30,6 +31,7 @@ pub struct Pipeline {
     pub(crate) renderer: Box<dyn Renderer>,
     pub(crate) encoder: Box<dyn VisionEncoder>,
     pub(crate) readout: Box<dyn Readout>,
+    pub(crate) writer: Option<Box<dyn Writer>>,
     pub(crate) max_vision_tokens: Option<usize>,
     pub(crate) progress: Option<Box<ProgressCallback>>,
 }
@@ -197,6 +199,10 @@ impl Pipeline {
 
     /// Answers a question with what the pages say.
     ///
+    /// Without a writer the answer quotes the document. With one, a language model writes it from
+    /// the crops; what the crops do not say is left out, each sentence cites its page, and where
+    /// nothing is left the answer quotes after all. [`Answer::writing`] tells.
+    ///
     /// # Errors
     /// If the question has no word, a stage fails, or the progress callback says stop.
     pub fn ask(&self, document: &Document, question: &str) -> Result<Reply<Answer>, PipelineError> {
@@ -206,8 +212,11 @@ impl Pipeline {
         let choosing = Instant::now();
         let scores = tasks::rank(question, &scan.lines);
         let choosing = choosing.elapsed().as_secs_f64();
-        let read = self.crop(document, &scan, &scores, 1)?;
-        let output = tasks::answer(question, &read.output)?;
+        let mut read = self.crop(document, &scan, &scores, 1)?;
+        let mut output = tasks::answer(question, &read.output)?;
+        if let Some(writer) = &self.writer {
+            output = self.write_answer(&**writer, question, output, &mut read)?;
+        }
         Ok(finish(read, output, started, choosing))
     }
 
@@ -276,7 +285,7 @@ impl Pipeline {
     }
 
     /// Encodes crops finely, reads them, and adds their cost to the scan's.
-    fn read_crops(
+    pub(crate) fn read_crops(
         &self,
         document: &Document,
         scan: &Scan,
@@ -295,7 +304,7 @@ impl Pipeline {
         })
     }
 
-    fn budget(&self, scan: &Scan, context_rows: u32) -> CropBudget {
+    pub(crate) fn budget(&self, scan: &Scan, context_rows: u32) -> CropBudget {
         let row = self.encoder.token_grid(1, u32::MAX, Detail::Local);
         let tokens_per_row = row.tokens().max(1);
         let rows = (scan.lines.len() / CROP_SHARE).max(MIN_CROP_ROWS);
@@ -442,7 +451,7 @@ impl From<LineReading> for ReadLine {
     }
 }
 
-fn region_scores(scan: &Scan, scores: &[f32]) -> Vec<RegionScore> {
+pub(crate) fn region_scores(scan: &Scan, scores: &[f32]) -> Vec<RegionScore> {
     scan.lines
         .iter()
         .zip(scores)
@@ -455,7 +464,7 @@ fn region_scores(scan: &Scan, scores: &[f32]) -> Vec<RegionScore> {
         .collect()
 }
 
-fn finish<A, T>(read: Reply<A>, output: T, started: Instant, choosing: f64) -> Reply<T> {
+pub(crate) fn finish<A, T>(read: Reply<A>, output: T, started: Instant, choosing: f64) -> Reply<T> {
     let mut seconds = read.seconds;
     seconds.select += choosing;
     seconds.total = started.elapsed().as_secs_f64();

@@ -8,6 +8,8 @@ pub enum Stage {
     Scan,
     /// Crops are encoded finely and read.
     Crops,
+    /// A language model writes.
+    Write,
 }
 
 /// How far a stage is.

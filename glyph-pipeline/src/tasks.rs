@@ -9,28 +9,36 @@
 use thiserror::Error;
 
 mod answer;
+mod citations;
 mod extract;
 mod lines;
+mod passages;
 mod rank;
 mod reread;
 mod sentences;
 mod summarize;
+mod support;
 mod terms;
 mod text;
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod robustness;
 
-pub use answer::{Answer, Evidence, answer};
+pub use answer::{Answer, Evidence, Writing, answer};
+pub(crate) use citations::{Checked, check, cite};
 pub use extract::{Extraction, ExtractionKind, candidate_lines, extract};
 pub use glyph_render::BBox;
 pub use lines::ReadLine;
+pub(crate) use lines::mean_confidence;
+pub(crate) use passages::{Passage, PassageSentence, passages};
 pub use rank::{rank, rank_keywords};
 pub(crate) use reread::reread;
+pub(crate) use sentences::split_sentences;
 pub use sentences::{Sentence, sentences};
 pub use summarize::{SummarySentence, summarize};
+pub(crate) use text::is_heading;
 
 /// Why a task could not be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -116,7 +116,15 @@ impl DenseMatrix {
                 with_simd!(simd, |s| self.run(s, v, f16_to_f32, groups, x, out, stride));
             }
             Data::BF16(v) => {
-                with_simd!(simd, |s| self.run(s, v, bf16_to_f32, groups, x, out, stride));
+                with_simd!(simd, |s| self.run(
+                    s,
+                    v,
+                    bf16_to_f32,
+                    groups,
+                    x,
+                    out,
+                    stride
+                ));
             }
         }
     }

@@ -46,9 +46,15 @@ pub(super) fn one(
     let runs = slot_runs(window.seen(position), window.slots);
     let scores = &mut scratch.scores;
     match q.len() {
-        64 => with_simd!(simd, |s| one_as::<_, 64>(s, q, keys, values, runs, scores, out)),
-        128 => with_simd!(simd, |s| one_as::<_, 128>(s, q, keys, values, runs, scores, out)),
-        _ => with_simd!(simd, |s| one_as::<_, 0>(s, q, keys, values, runs, scores, out)),
+        64 => with_simd!(simd, |s| one_as::<_, 64>(
+            s, q, keys, values, runs, scores, out
+        )),
+        128 => with_simd!(simd, |s| one_as::<_, 128>(
+            s, q, keys, values, runs, scores, out
+        )),
+        _ => with_simd!(simd, |s| one_as::<_, 0>(
+            s, q, keys, values, runs, scores, out
+        )),
     }
 }
 
@@ -134,7 +140,11 @@ fn dot<S: fearless_simd::Simd>(s: S, q: &[f32], key: &[u16]) -> f32 {
         }
         half /= 2;
     }
-    let rest: f32 = q_rest.iter().zip(key_rest).map(|(q, &k)| q * f16_to_f32(k)).sum();
+    let rest: f32 = q_rest
+        .iter()
+        .zip(key_rest)
+        .map(|(q, &k)| q * f16_to_f32(k))
+        .sum();
     sums[0] + rest
 }
 
@@ -191,7 +201,9 @@ pub(super) fn many(
     scratch: &mut Scratch,
     out: &mut [f32],
 ) {
-    with_simd!(simd, |s| many_as(s, &queries, keys, values, window, scratch, out));
+    with_simd!(simd, |s| many_as(
+        s, &queries, keys, values, window, scratch, out
+    ));
 }
 
 #[inline(always)]

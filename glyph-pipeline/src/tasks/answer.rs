@@ -29,6 +29,29 @@ pub struct Answer {
     /// How far to trust the answer, 0 to 1: the mean confidence of the reading,
     /// lowered when the sentence covers only part of the question.
     pub confidence: f32,
+    /// How a language model came to the answer; `None` without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub writing: Option<Writing>,
+}
+
+/// How a language model came to an answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Writing {
+    /// Name of the model.
+    pub writer: String,
+    /// Pages of the passages that it was given.
+    pub pages_given: Vec<u32>,
+    /// What it wrote, word for word.
+    pub draft: String,
+    /// Sentences that were left out, since the passages do not say so.
+    pub unsupported: Vec<String>,
+    /// Pages that it cited and that it was not given; the citations were taken out.
+    pub foreign_pages: Vec<u32>,
+    /// Whether nothing of the draft was left, so that the answer quotes the document instead.
+    pub quoted: bool,
+    /// Why the draft ended.
+    pub finish_reason: String,
 }
 
 /// A line that an answer was read from.
@@ -44,6 +67,18 @@ pub struct Evidence {
     pub confidence: f32,
     /// Where the line lies on its page.
     pub bbox: BBox,
+}
+
+impl From<ReadLine> for Evidence {
+    fn from(line: ReadLine) -> Self {
+        Self {
+            page: line.page,
+            line: line.line,
+            text: line.text,
+            confidence: line.confidence,
+            bbox: line.bbox,
+        }
+    }
 }
 
 struct Candidate {
@@ -88,6 +123,7 @@ pub fn answer(question: &str, lines: &[ReadLine]) -> Result<Answer, TaskError> {
             text: text.to_owned(),
             evidence: Vec::new(),
             confidence: 0.0,
+            writing: None,
         });
     };
     let mut chosen = vec![best];
@@ -157,17 +193,9 @@ fn compose(
     };
     Answer {
         text,
-        evidence: read
-            .into_iter()
-            .map(|line| Evidence {
-                page: line.page,
-                line: line.line,
-                text: line.text,
-                confidence: line.confidence,
-                bbox: line.bbox,
-            })
-            .collect(),
+        evidence: read.into_iter().map(Evidence::from).collect(),
         confidence: reading * (0.5 + 0.5 * coverage),
+        writing: None,
     }
 }
 

@@ -18,7 +18,7 @@ impl Random {
     }
 }
 
-pub(super) fn line(page: u32, row: u32, text: &str) -> ReadLine {
+pub(crate) fn line(page: u32, row: u32, text: &str) -> ReadLine {
     ReadLine {
         page,
         line: row,

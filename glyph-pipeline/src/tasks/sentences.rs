@@ -91,6 +91,14 @@ pub fn sentences(lines: &[ReadLine]) -> Vec<Sentence> {
         .collect()
 }
 
+/// The sentences of a text, without white space around.
+pub(crate) fn split_sentences(text: &str) -> Vec<&str> {
+    split::split(text)
+        .into_iter()
+        .map(|bytes| &text[bytes])
+        .collect()
+}
+
 /// Like [`sentences`], each with the number of its block.
 pub(crate) fn sentences_in_blocks(lines: &[ReadLine]) -> Vec<(Sentence, usize)> {
     let mut found = Vec::new();

@@ -258,7 +258,8 @@ fn half_tile_avx2<const N: usize, const BITS: usize, const KIND: u8, const WIDE:
         let mut low_codes = [nibble; 4];
         let mut high_codes = [nibble; 4];
         for j in 0..4 {
-            let low: __m256i = u8x32::from_slice(simd, &codes[j].0.as_chunks::<32>().0[half]).into();
+            let low: __m256i =
+                u8x32::from_slice(simd, &codes[j].0.as_chunks::<32>().0[half]).into();
             if BITS == 4 {
                 low_codes[j] = _mm256_and_si256(low, nibble);
                 high_codes[j] = _mm256_and_si256(_mm256_srli_epi16::<4>(low), nibble);

@@ -1,0 +1,102 @@
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::fake::{Bytes, EOS, Parrot};
+use crate::sampler::LogitBias;
+use crate::{FinishReason, GenerationConfig, History, Session};
+
+/// Runs a sampler over random logits until the constraint ends, and gives the text.
+fn random_output(schema: &Value, seed: u64, max: usize) -> (String, bool) {
+    let compiler = SchemaCompiler::new(&Bytes, &[EOS]).unwrap();
+    let mut constraint = compiler.compile(schema).unwrap();
+    let mut config = GenerationConfig::new(max);
+    (config.temperature, config.seed) = (1.0, seed);
+    let mut sampler = config.sampler().unwrap();
+    let mut out = Vec::new();
+    for step in 0..max {
+        if step * 2 > max {
+            constraint.hurry();
+        }
+        let mut logits = Logits::new(vec![0.0; 257]);
+        constraint.mask(&mut logits).unwrap();
+        let token = sampler.sample(&mut logits, History::default()).unwrap();
+        constraint.accept(token).unwrap();
+        if token == EOS {
+            return (String::from_utf8(out).unwrap(), true);
+        }
+        out.push(token as u8);
+        if constraint.is_complete() {
+            return (String::from_utf8(out).unwrap(), true);
+        }
+    }
+    (String::from_utf8_lossy(&out).into_owned(), false)
+}
+
+#[test]
+fn random_tokens_become_valid_json() {
+    let schemas = [
+        json!({"type": "object", "properties": {
+            "title": {"type": "string"}, "year": {"type": "integer"},
+            "tags": {"type": "array", "items": {"type": "string"}},
+            "kind": {"enum": ["book", "letter"]}, "price": {"type": ["number", "null"]}},
+            "required": ["title", "year", "tags", "kind"], "additionalProperties": false}),
+        json!({"type": "array", "minItems": 2, "items": {"type": "object",
+            "properties": {"page": {"type": "integer", "minimum": 1, "maximum": 300},
+            "ok": {"type": "boolean"}}, "required": ["page", "ok"]}}),
+        json!({"$defs": {"node": {"type": "object", "properties": {"name": {"type": "string"},
+            "children": {"type": "array", "items": {"$ref": "#/$defs/node"}}},
+            "required": ["name", "children"], "additionalProperties": false}},
+            "$ref": "#/$defs/node"}),
+        json!({"type": "string", "pattern": "^[A-Z]{2}-[0-9]{4}$"}),
+        json!({"type": "string", "format": "date"}),
+    ];
+    for schema in &schemas {
+        let validator = jsonschema::validator_for(schema).unwrap();
+        for seed in 0..12 {
+            let (text, complete) = random_output(schema, seed, 240);
+            assert!(complete, "not closed in time: {text}");
+            let value: Value = serde_json::from_str(&text).expect(&text);
+            assert!(
+                validator.is_valid(&value),
+                "{text} does not follow {schema}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_enforced_is_said() {
+    let compiler = SchemaCompiler::new(&Bytes, &[EOS]).unwrap();
+    let error = compiler.compile(&json!({"type": "colour"})).unwrap_err();
+    assert!(error.to_string().contains("colour"), "{error}");
+    let error = compiler
+        .compile(&json!({"type": "array", "uniqueItems": true}))
+        .unwrap_err();
+    assert!(error.to_string().contains("uniqueItems"), "{error}");
+    assert!(SchemaCompiler::new(&Bytes, &[]).is_err());
+}
+
+#[test]
+fn the_form_goes_before_the_filters() {
+    let compiler = SchemaCompiler::new(&Bytes, &[EOS]).unwrap();
+    let schema = json!({"type": "object", "properties": {"a": {"enum": ["aaaaaaaa"]}},
+        "required": ["a"], "additionalProperties": false});
+    let mut session = Session::new(Arc::new(Parrot::new("abcdefg")), Arc::new(Bytes), 99).unwrap();
+    let mut config = GenerationConfig::new(60);
+    // Forbids the second "aa", which the form needs.
+    config.no_repeat_ngram_size = 2;
+    let out = session
+        .generate(&[97, 98, 99], &config)
+        .unwrap()
+        .constrained_by(compiler.compile(&schema).unwrap())
+        .filtered_by(LogitBias(vec![(u32::from(b'{'), f32::NEG_INFINITY)]))
+        .finish()
+        .unwrap();
+    assert_eq!(out.text, r#"{"a": "aaaaaaaa"}"#);
+    assert!(matches!(
+        out.finish_reason,
+        FinishReason::Complete | FinishReason::Eos(_)
+    ));
+}

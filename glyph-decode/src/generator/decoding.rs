@@ -1,0 +1,148 @@
+//! One output in the making: what happens between the logits and the text.
+
+use crate::logits::logprobs;
+use crate::text_stream::TextStream;
+use crate::{
+    Constraint, DecodeError, FinishReason, GeneratedToken, GenerationConfig, History, Logits,
+    LogitsFilter, LoopGuard, Sampler, TokenId, Vocabulary,
+};
+
+/// A quarter of the output is kept for bringing a constrained one to its end.
+const HURRY_SHARE: usize = 4;
+
+pub(super) struct Decoding {
+    sampler: Sampler,
+    pub(super) constraint: Option<Box<dyn Constraint>>,
+    stream: TextStream,
+    guard: Option<LoopGuard>,
+    prompt: Vec<TokenId>,
+    generated: Vec<TokenId>,
+    eos: Vec<TokenId>,
+    max_new_tokens: usize,
+    top_logprobs: Option<usize>,
+    /// Tokens that no piece has yet told of.
+    untold: Vec<GeneratedToken>,
+}
+
+pub(super) struct Step {
+    pub(super) token: TokenId,
+    pub(super) text: String,
+    pub(super) finish_reason: Option<FinishReason>,
+}
+
+impl Decoding {
+    pub(super) fn new(
+        config: &GenerationConfig,
+        model_eos: &[TokenId],
+        prompt: Vec<TokenId>,
+    ) -> Result<Self, DecodeError> {
+        let mut eos = config.stop_token_ids.clone();
+        if !config.ignore_eos {
+            eos.extend_from_slice(model_eos);
+        }
+        Ok(Self {
+            sampler: config.sampler()?,
+            constraint: None,
+            stream: TextStream::new(&config.stop),
+            guard: config.loop_guard.then(LoopGuard::default),
+            prompt,
+            generated: Vec::new(),
+            eos,
+            max_new_tokens: config.max_new_tokens,
+            top_logprobs: config.top_logprobs,
+            untold: Vec::new(),
+        })
+    }
+
+    pub(super) fn add_filter(&mut self, filter: impl LogitsFilter + 'static) {
+        let sampler = std::mem::replace(&mut self.sampler, Sampler::greedy());
+        self.sampler = sampler.with(filter);
+    }
+
+    pub(super) fn tokens_left(&self) -> usize {
+        self.max_new_tokens - self.generated.len()
+    }
+
+    /// Text that waited for a stop string that did not come.
+    pub(super) fn held_text(&mut self) -> String {
+        self.stream.finish()
+    }
+
+    pub(super) fn take_tokens(&mut self) -> Vec<GeneratedToken> {
+        std::mem::take(&mut self.untold)
+    }
+
+    /// Chooses the next token by a row of logits.
+    pub(super) fn step(
+        &mut self,
+        row: &[f32],
+        vocabulary: &dyn Vocabulary,
+    ) -> Result<Step, DecodeError> {
+        let token = self.choose(row)?;
+        let (logprob, top_logprobs) = match self.top_logprobs {
+            Some(n) => {
+                let (own, top) = logprobs(row, token, n);
+                (Some(own.logprob), top)
+            }
+            None => (None, Vec::new()),
+        };
+        self.generated.push(token);
+        self.untold.push(GeneratedToken {
+            token,
+            logprob,
+            top_logprobs,
+        });
+        if let Some(constraint) = &mut self.constraint {
+            constraint.accept(token)?;
+        }
+        if self.eos.contains(&token) {
+            return Ok(Step {
+                token,
+                text: String::new(),
+                finish_reason: Some(FinishReason::Eos(token)),
+            });
+        }
+        let bytes = vocabulary.token_bytes(token);
+        let released = self.stream.push(&bytes);
+        let looped = self.guard.as_mut().and_then(|g| g.push(token, &bytes));
+        let finish_reason = if let Some(stop) = released.stop {
+            Some(FinishReason::Stop(stop))
+        } else if self.constraint.as_ref().is_some_and(|c| c.is_complete()) {
+            Some(FinishReason::Complete)
+        } else {
+            looped.map(|found| FinishReason::Loop {
+                period: found.period,
+                repeated: found.repeated,
+            })
+        };
+        Ok(Step {
+            token,
+            text: released.text,
+            finish_reason,
+        })
+    }
+
+    fn choose(&mut self, row: &[f32]) -> Result<TokenId, DecodeError> {
+        let mut logits = Logits::new(row.to_vec());
+        let history = History {
+            prompt: &self.prompt,
+            generated: &self.generated,
+        };
+        let left = self.max_new_tokens - self.generated.len();
+        let Some(constraint) = &mut self.constraint else {
+            return self.sampler.sample(&mut logits, history);
+        };
+        if left * HURRY_SHARE <= self.max_new_tokens {
+            constraint.hurry();
+        }
+        constraint.mask(&mut logits)?;
+        let allowed = logits.argmax();
+        match self.sampler.sample(&mut logits, history) {
+            // The form goes before the filters, such as that against repeated n-grams.
+            Err(DecodeError::NoCandidate { step }) => {
+                allowed.ok_or(DecodeError::NoCandidate { step })
+            }
+            chosen => chosen,
+        }
+    }
+}

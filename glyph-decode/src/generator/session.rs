@@ -1,0 +1,229 @@
+//! A model's memory of what it has read.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Decoding, GenerationConfig, Generator, PREFILL_CHUNK, Usage, has_room};
+use crate::model::floats;
+use crate::{DecodeError, KvCache, LanguageModel, LogitsFor, Segment, TokenId, Vocabulary};
+use burn::tensor::Tensor;
+
+/// A piece of what the model has still to read.
+#[derive(Debug, Clone)]
+pub(super) enum Part {
+    Token(TokenId),
+    /// Embeddings, `[n, hidden_size]`.
+    Vision(Tensor<2>),
+}
+
+impl Part {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Token(_) => 1,
+            Self::Vision(embeds) => embeds.dims()[0],
+        }
+    }
+}
+
+/// A model, its vocabulary and the keys and values of what it has read.
+///
+/// The session remembers which tokens its cache holds. A prompt that begins as the one before
+/// reads only what is new: a second question on the same document does not read the document
+/// again.
+pub struct Session {
+    model: Arc<dyn LanguageModel>,
+    vocabulary: Arc<dyn Vocabulary>,
+    cache: KvCache,
+    /// What the cache holds; `None` for vision tokens.
+    held: Vec<Option<TokenId>>,
+    logits: Vec<f32>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("tokens", &self.cache.len())
+            .field("capacity", &self.cache.capacity())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// A session for at most `capacity` tokens, prompt and output together.
+    ///
+    /// # Errors
+    /// If `capacity` is zero or more than the model's context.
+    pub fn new(
+        model: Arc<dyn LanguageModel>,
+        vocabulary: Arc<dyn Vocabulary>,
+        capacity: usize,
+    ) -> Result<Self, DecodeError> {
+        let cache = model.new_cache(capacity)?;
+        Ok(Self::with_cache(model, vocabulary, cache))
+    }
+
+    /// A session with a cache of one's own, for example one with a sliding window. The cache
+    /// is emptied.
+    pub fn with_cache(
+        model: Arc<dyn LanguageModel>,
+        vocabulary: Arc<dyn Vocabulary>,
+        mut cache: KvCache,
+    ) -> Self {
+        cache.clear();
+        Self {
+            model,
+            vocabulary,
+            cache,
+            held: Vec::new(),
+            logits: Vec::new(),
+        }
+    }
+
+    /// Tokens in the cache.
+    pub fn len(&self) -> usize {
+        self.cache.len()
+    }
+
+    /// Whether nothing was read yet.
+    pub fn is_empty(&self) -> bool {
+        self.cache.is_empty()
+    }
+
+    /// Most tokens that the session holds.
+    pub fn capacity(&self) -> usize {
+        self.cache.capacity()
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Arc<dyn LanguageModel> {
+        &self.model
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.cache.clear();
+        self.held.clear();
+    }
+
+    /// Generates from a prompt of tokens. Nothing runs until the generator is asked for its first
+    /// piece.
+    ///
+    /// # Errors
+    /// If the prompt is empty or does not fit, or a setting is out of its range.
+    pub fn generate(
+        &mut self,
+        prompt: &[TokenId],
+        config: &GenerationConfig,
+    ) -> Result<Generator<'_>, DecodeError> {
+        self.generate_from(&[Segment::Text(prompt.to_vec())], config)
+    }
+
+    /// Generates from a prompt of text and vision tokens. The part before the first vision token
+    /// is reused from prompt to prompt.
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate).
+    pub fn generate_from(
+        &mut self,
+        prompt: &[Segment],
+        config: &GenerationConfig,
+    ) -> Result<Generator<'_>, DecodeError> {
+        let mut parts = Vec::new();
+        let mut ids = Vec::new();
+        for segment in prompt {
+            match segment {
+                Segment::Text(tokens) => {
+                    parts.extend(tokens.iter().map(|t| Part::Token(*t)));
+                    ids.extend_from_slice(tokens);
+                }
+                Segment::Vision(embeds) => parts.push(Part::Vision(embeds.clone())),
+            }
+        }
+        let prompt_tokens: usize = parts.iter().map(Part::len).sum();
+        if prompt_tokens == 0 {
+            return Err(DecodeError::Input {
+                what: "the prompt",
+                expected: "at least 1 token".to_owned(),
+                found: "none".to_owned(),
+            });
+        }
+        let decoding = Decoding::new(config, &self.model.config().eos_token_ids, ids)?;
+        let reused_tokens = self.keep_prefix(&parts, prompt_tokens);
+        self.cache.check_room(prompt_tokens - reused_tokens)?;
+        parts.drain(..reused_tokens);
+        Ok(Generator {
+            session: self,
+            pending: parts,
+            decoding,
+            usage: Usage {
+                prompt_tokens,
+                reused_tokens,
+                generated_tokens: 0,
+            },
+            finish_reason: None,
+            ended: false,
+            progress: None,
+        })
+    }
+
+    /// Keeps of the cache what the prompt begins with, and returns how many tokens that are. The
+    /// last token of a prompt always runs, for its logits.
+    fn keep_prefix(&mut self, parts: &[Part], prompt_tokens: usize) -> usize {
+        let common = parts
+            .iter()
+            .zip(&self.held)
+            .take_while(|(part, held)| matches!(part, Part::Token(t) if Some(*t) == **held))
+            .count()
+            .min(prompt_tokens - 1);
+        // A sliding window that has moved on can't go back and comes out empty.
+        let kept = self.cache.truncate(common).min(common);
+        if kept < common {
+            self.cache.clear();
+            self.held.clear();
+            return 0;
+        }
+        self.held.truncate(kept);
+        kept
+    }
+
+    /// Runs a first chunk of `pending` and takes it off.
+    pub(super) fn run_chunk(&mut self, pending: &mut Vec<Part>) -> Result<(), DecodeError> {
+        let ids: Vec<TokenId> = pending
+            .iter()
+            .take(PREFILL_CHUNK)
+            .map_while(|part| match part {
+                Part::Token(t) => Some(*t),
+                Part::Vision(_) => None,
+            })
+            .collect();
+        if !ids.is_empty() {
+            self.model
+                .forward_ids(&ids, &mut self.cache, LogitsFor::Last, &mut self.logits)?;
+            self.held.extend(ids.iter().copied().map(Some));
+            pending.drain(..ids.len());
+        } else if let Some(Part::Vision(embeds)) = pending.first() {
+            let n = embeds.dims()[0];
+            if n > 0 {
+                let logits =
+                    self.model
+                        .forward(embeds.clone(), &mut self.cache, LogitsFor::Last)?;
+                self.logits = floats(logits.into_data())?;
+                self.held.extend(std::iter::repeat_n(None, n));
+            }
+            pending.remove(0);
+        }
+        Ok(())
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        has_room(&self.cache)
+    }
+
+    pub(super) fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+
+    pub(super) fn vocabulary(&self) -> &dyn Vocabulary {
+        &*self.vocabulary
+    }
+}

@@ -1,0 +1,64 @@
+//! The stage that writes: a language model behind one method.
+
+use std::ops::ControlFlow;
+
+use glyph_decode::{DecodeError, FinishReason, Usage};
+use serde_json::Value;
+
+mod language_model;
+
+pub use language_model::LanguageModelWriter;
+
+/// What a writer is to write.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct WriteRequest<'a> {
+    /// What the writer is and how it should write.
+    pub system: &'a str,
+    /// The task with all that it needs.
+    pub user: &'a str,
+    /// Most tokens to write.
+    pub max_new_tokens: usize,
+    /// A JSON schema that the output has to follow.
+    pub schema: Option<&'a Value>,
+}
+
+/// What a writer has written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// The text.
+    pub text: String,
+    /// Why it ended.
+    pub finish_reason: FinishReason,
+    /// Tokens read and written.
+    pub usage: Usage,
+}
+
+/// Writes text on request: the stage after reading.
+///
+/// [`LanguageModelWriter`] is the one that ships. A writer sees only what it is given; what it
+/// writes is checked against that.
+pub trait Writer: Send + Sync {
+    /// Its name, for example that of the model's file.
+    fn name(&self) -> &str;
+
+    /// Most tokens of a request and its output together.
+    fn context_length(&self) -> usize;
+
+    /// Number of tokens of a text.
+    ///
+    /// # Errors
+    /// If the text cannot be tokenized.
+    fn count_tokens(&self, text: &str) -> Result<usize, DecodeError>;
+
+    /// Writes. `progress` is called while a long request is read and after every token, with the
+    /// share that is done, 0 to 1, and stops the writing by returning [`ControlFlow::Break`].
+    ///
+    /// # Errors
+    /// If the request is too long, or the model fails.
+    fn write(
+        &self,
+        request: &WriteRequest<'_>,
+        progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
+    ) -> Result<Written, DecodeError>;
+}

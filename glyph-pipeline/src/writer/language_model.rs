@@ -1,0 +1,189 @@
+//! A writer from a model file.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::tensor::Device;
+#[cfg(feature = "json-schema")]
+use glyph_decode::SchemaCompiler;
+use glyph_decode::{
+    ChatTemplate, DecodeError, FinishReason, GenerationConfig, Generator, LanguageModel, Message,
+    Pretrained, Session, SpecialTokens, Tokenizer,
+};
+
+use serde_json::Value;
+
+use super::{WriteRequest, Writer, Written};
+use crate::{PipelineError, pretrained};
+
+/// Sessions grow by this many tokens.
+const CAPACITY_STEP: usize = 512;
+
+/// Writes with a [`LanguageModel`].
+///
+/// What one request has in common with the one before, from its beginning on, is not read again.
+pub struct LanguageModelWriter {
+    name: String,
+    model: Arc<dyn LanguageModel>,
+    tokenizer: Arc<Tokenizer>,
+    template: ChatTemplate,
+    config: GenerationConfig,
+    session: Mutex<Option<Session>>,
+    #[cfg(feature = "json-schema")]
+    schemas: std::sync::OnceLock<SchemaCompiler>,
+}
+
+impl fmt::Debug for LanguageModelWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LanguageModelWriter")
+            .field("name", &self.name)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LanguageModelWriter {
+    /// Loads a model given by path or by a name that [`pretrained`] knows.
+    ///
+    /// # Errors
+    /// If there is no such model on this machine, or it cannot be read.
+    pub fn open(path_or_name: &str, device: &Device) -> Result<Self, PipelineError> {
+        let path = pretrained::resolve(path_or_name)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        Ok(Self::new(name, load(&path, device)?)?)
+    }
+
+    /// A writer from a model that was loaded.
+    ///
+    /// # Errors
+    /// If the model's chat template cannot be parsed.
+    pub fn new(name: impl Into<String>, pretrained: Pretrained) -> Result<Self, DecodeError> {
+        let mut config = GenerationConfig::default();
+        // Small models repeat themselves when always the likeliest token is taken; the prompt is
+        // left alone, since an answer should use its words.
+        config.repetition_penalty = 1.1;
+        config.penalize_prompt = false;
+        Ok(Self {
+            name: name.into(),
+            template: ChatTemplate::of(&pretrained)?,
+            model: Arc::new(pretrained.model),
+            tokenizer: Arc::new(pretrained.tokenizer),
+            config,
+            session: Mutex::new(None),
+            #[cfg(feature = "json-schema")]
+            schemas: std::sync::OnceLock::new(),
+        })
+    }
+
+    /// Samples with other settings. `max_new_tokens` is the request's own.
+    #[must_use]
+    pub fn with_config(mut self, config: GenerationConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    #[cfg(feature = "json-schema")]
+    fn constrain<'s>(
+        &self,
+        generator: Generator<'s>,
+        schema: Option<&Value>,
+    ) -> Result<Generator<'s>, DecodeError> {
+        let Some(schema) = schema else {
+            return Ok(generator);
+        };
+        let compiler = match self.schemas.get() {
+            Some(compiler) => compiler,
+            None => {
+                let eos = &self.model.config().eos_token_ids;
+                let compiler = SchemaCompiler::new(&*self.tokenizer, eos)?;
+                self.schemas.get_or_init(|| compiler)
+            }
+        };
+        Ok(generator.constrained_by(compiler.compile(schema)?))
+    }
+
+    #[cfg(not(feature = "json-schema"))]
+    fn constrain<'s>(
+        &self,
+        generator: Generator<'s>,
+        schema: Option<&Value>,
+    ) -> Result<Generator<'s>, DecodeError> {
+        match schema {
+            None => Ok(generator),
+            Some(_) => Err(DecodeError::Constraint(format!(
+                "{} was asked for JSON of a schema, which needs the feature json-schema",
+                self.name
+            ))),
+        }
+    }
+}
+
+/// A document that names a special token must not end the model's turn with it.
+fn plain(text: &str) -> String {
+    text.replace("<|", "< |")
+}
+
+fn load(path: &Path, device: &Device) -> Result<Pretrained, DecodeError> {
+    Pretrained::open(path, device)
+}
+
+impl Writer for LanguageModelWriter {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn context_length(&self) -> usize {
+        self.model.config().context_length
+    }
+
+    fn count_tokens(&self, text: &str) -> Result<usize, DecodeError> {
+        Ok(self.tokenizer.encode(text, SpecialTokens::AsText)?.len())
+    }
+
+    fn write(
+        &self,
+        request: &WriteRequest<'_>,
+        progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
+    ) -> Result<Written, DecodeError> {
+        let mut chat = Vec::new();
+        if !request.system.is_empty() {
+            chat.push(Message::system(plain(request.system)));
+        }
+        chat.push(Message::user(plain(request.user)));
+        let prompt = self.template.render(&chat, true)?;
+        let prompt = self.tokenizer.encode(&prompt, SpecialTokens::Parse)?;
+        let mut config = self.config.clone();
+        config.max_new_tokens = request.max_new_tokens;
+
+        let wanted = prompt.len() + request.max_new_tokens;
+        let capacity = wanted
+            .next_multiple_of(CAPACITY_STEP)
+            .min(self.context_length());
+        let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut session = match held.take() {
+            Some(session) if session.capacity() >= capacity => session,
+            _ => Session::new(self.model.clone(), self.tokenizer.clone(), capacity)?,
+        };
+        let generator = self.constrain(session.generate(&prompt, &config)?, request.schema)?;
+        let total = (request.max_new_tokens * 4 + prompt.len()).max(1) as f64;
+        let mut out = generator
+            .on_progress(|p| {
+                progress((p.prompt_tokens_read + 4 * p.generated_tokens) as f64 / total)
+            })
+            .finish()?;
+        if let FinishReason::Loop { repeated, .. } = out.finish_reason {
+            // The rounds after the first say nothing new.
+            let keep = out.tokens.len().saturating_sub(repeated);
+            let ids: Vec<_> = out.tokens[..keep].iter().map(|t| t.token).collect();
+            out.text = self.tokenizer.decode(&ids);
+        }
+        *held = Some(session);
+        Ok(Written {
+            text: out.text,
+            finish_reason: out.finish_reason,
+            usage: out.usage,
+        })
+    }
+}

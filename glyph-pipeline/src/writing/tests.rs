@@ -1,0 +1,247 @@
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
+
+use glyph_decode::{DecodeError, FinishReason, Usage};
+use glyph_render::Document;
+
+use crate::writer::{WriteRequest, Writer, Written};
+use crate::{Pipeline, PipelineError, Stage};
+
+/// Says what a function makes of the request.
+struct Says<F> {
+    say: F,
+    asked: Arc<Mutex<Vec<String>>>,
+    finish_reason: FinishReason,
+}
+
+impl<F: Fn(&str) -> String + Send + Sync> Says<F> {
+    fn new(say: F) -> Self {
+        Self {
+            say,
+            asked: Arc::default(),
+            finish_reason: FinishReason::Eos(0),
+        }
+    }
+}
+
+impl<F: Fn(&str) -> String + Send + Sync> Writer for Says<F> {
+    fn name(&self) -> &str {
+        "says"
+    }
+
+    fn context_length(&self) -> usize {
+        2048
+    }
+
+    fn count_tokens(&self, text: &str) -> Result<usize, DecodeError> {
+        Ok(text.split_whitespace().count())
+    }
+
+    fn write(
+        &self,
+        request: &WriteRequest<'_>,
+        progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
+    ) -> Result<Written, DecodeError> {
+        let mut usage = Usage::default();
+        usage.prompt_tokens = self.count_tokens(request.user)?;
+        self.asked
+            .lock()
+            .expect("no thread panicked")
+            .push(request.user.to_owned());
+        let cancelled = progress(0.5).is_break();
+        let text = (self.say)(request.user);
+        usage.generated_tokens = self.count_tokens(&text)?;
+        Ok(Written {
+            text,
+            finish_reason: if cancelled {
+                FinishReason::Cancelled
+            } else {
+                self.finish_reason.clone()
+            },
+            usage,
+        })
+    }
+}
+
+fn document() -> Document {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/lighthouse.txt");
+    Document::open(path).expect("the sample is readable")
+}
+
+fn pipeline(writer: impl Writer + 'static) -> Pipeline {
+    Pipeline::builder()
+        .writer(writer)
+        .build()
+        .expect("the embedded weights fit")
+}
+
+const WHO: &str = "Who built the lighthouse?";
+
+#[test]
+fn an_answer_is_checked_and_cited() {
+    let writer = Says::new(|_| {
+        "The engineer Isobel Tarrant built it [page 40]. She came from Norway by ship.".to_owned()
+    });
+    let asked = writer.asked.clone();
+    let reply = pipeline(writer).ask(&document(), WHO).expect("it answers");
+    let answer = reply.output;
+    assert_eq!(
+        answer.text,
+        "The engineer Isobel Tarrant built it. [page 1]"
+    );
+    assert!(
+        answer
+            .evidence
+            .iter()
+            .any(|e| e.text.contains("Tarrant") && e.page == 1)
+    );
+    let writing = answer.writing.expect("a writer wrote");
+    assert_eq!((writing.foreign_pages, writing.quoted), (vec![40], false));
+    assert_eq!(writing.unsupported, ["She came from Norway by ship."]);
+    assert!(writing.pages_given.contains(&1));
+    let asked = asked.lock().expect("no thread panicked");
+    // What the question is about comes first, with its page.
+    let first = asked[0].lines().nth(1).expect("a passage");
+    assert!(
+        first.starts_with("[page 1] ") && first.contains("Tarrant"),
+        "{first}"
+    );
+    assert_eq!(
+        reply.tokens.writer.prompt,
+        asked[0].split_whitespace().count()
+    );
+    assert!(reply.tokens.writer.output > 5);
+}
+
+#[test]
+fn what_does_not_hold_falls_back_to_a_quotation() {
+    let plain = Pipeline::builtin().expect("the embedded weights fit");
+    let expected = plain.ask(&document(), WHO).expect("it answers").output;
+    assert_eq!(expected.writing, None);
+    for draft in ["It was built by Robert Stevenson in 1811.", "", "[page 1]"] {
+        let reply = pipeline(Says::new(move |_| draft.to_owned())).ask(&document(), WHO);
+        let answer = reply.expect("it answers").output;
+        assert_eq!(answer.text, expected.text);
+        assert_eq!(answer.evidence, expected.evidence);
+        assert!(answer.writing.expect("a writer wrote").quoted);
+    }
+}
+
+#[test]
+fn a_summary_goes_section_by_section() {
+    let mut text = String::new();
+    for part in 1..=4 {
+        for i in 0..160 {
+            text += &format!(
+                "In part {part} the keeper number {} of the station {} wrote a long report about the \
+                 weather of that year and sent it to the harbour office.\n\n",
+                i * 7 + part,
+                part * 1000 + i
+            );
+        }
+    }
+    // Says the first sentence of the text again, with a made-up page.
+    let writer = Says::new(|user| {
+        let text = user.lines().nth(1).expect("a text");
+        format!(
+            "{} [page 9999]",
+            text.split_inclusive('.').next().unwrap_or(text)
+        )
+    });
+    let asked = writer.asked.clone();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let told = seen.clone();
+    let pipeline = Pipeline::builder()
+        .writer(writer)
+        .progress(move |p| {
+            if p.stage == Stage::Write {
+                told.lock().expect("no thread panicked").push(p.fraction);
+            }
+            ControlFlow::Continue(())
+        })
+        .build()
+        .expect("the embedded weights fit");
+    let reply = pipeline
+        .write_summary(&Document::from_text(&text))
+        .expect("it writes");
+    let summary = reply.output;
+    assert!(summary.sections.len() >= 2, "{}", summary.sections.len());
+    assert!(
+        !summary.quoted && summary.text.contains("[page"),
+        "{}",
+        summary.text
+    );
+    for section in &summary.sections {
+        assert!(section.first_page <= section.last_page && !section.quoted);
+        assert!(!section.text.contains("9999"));
+        for e in &section.evidence {
+            assert!((section.first_page..=section.last_page).contains(&e.page));
+        }
+    }
+    // One request a section, and one for all.
+    assert_eq!(
+        asked.lock().expect("no thread panicked").len(),
+        summary.sections.len() + 1
+    );
+    let seen = seen.lock().expect("no thread panicked");
+    assert!(seen.is_sorted() && seen.last() == Some(&1.0), "{seen:?}");
+}
+
+#[test]
+fn writing_can_be_cancelled() {
+    let pipeline = Pipeline::builder()
+        .writer(Says::new(|_| "x".to_owned()))
+        .progress(|p| match p.stage {
+            Stage::Write => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        })
+        .build()
+        .expect("the embedded weights fit");
+    let error = pipeline.ask(&document(), WHO).expect_err("it is cancelled");
+    assert!(matches!(error, PipelineError::Cancelled { .. }), "{error}");
+    let error = pipeline
+        .write_summary(&document())
+        .expect_err("it is cancelled");
+    assert!(matches!(error, PipelineError::Cancelled { .. }), "{error}");
+}
+
+#[test]
+fn what_needs_a_writer_says_so() {
+    let plain = Pipeline::builtin().expect("the embedded weights fit");
+    let error = plain
+        .write_summary(&document())
+        .expect_err("no writer")
+        .to_string();
+    assert!(error.contains("writer"), "{error}");
+}
+
+#[cfg(feature = "json-schema")]
+#[test]
+fn extraction_gives_json_and_tells_what_is_nowhere() {
+    use serde_json::json;
+    let schema = json!({"type": "object", "properties": {
+        "engineer": {"type": "string"}, "heightInMetres": {"type": "integer"},
+        "colour": {"type": "string"}}});
+    let writer = Says::new(|_| {
+        r#"{"engineer": "Isobel Tarrant", "heightInMetres": 41, "colour": "purple"}"#.to_owned()
+    });
+    let asked = writer.asked.clone();
+    let reply = pipeline(writer)
+        .extract_json(&document(), &schema)
+        .expect("it extracts");
+    assert_eq!(reply.output.value["engineer"], "Isobel Tarrant");
+    assert_eq!(reply.output.unsupported, ["purple"]);
+    assert_eq!(reply.output.pages_given.first(), Some(&1));
+    let asked = asked.lock().expect("no thread panicked")[0].clone();
+    assert!(
+        asked.contains("height in metres") && asked.contains("41 metres"),
+        "{asked}"
+    );
+
+    let mut cut = Says::new(|_| r#"{"engineer": "Iso"#.to_owned());
+    cut.finish_reason = FinishReason::Length;
+    let error = pipeline(cut)
+        .extract_json(&document(), &schema)
+        .expect_err("cut off");
+    assert!(error.to_string().contains("limit"), "{error}");
+}
