@@ -36,7 +36,8 @@ def main():
         bottomMargin=MARGIN,
     )
     document.build([Paragraph(escape(line) or "&nbsp;", style) for line in text.split("\n")])
-    pages = convert_from_bytes(buffer.getvalue(), dpi=dpi, grayscale=True)
+    pages = convert_from_bytes(buffer.getvalue(), dpi=dpi)
+    pages = [page.convert("L") for page in pages]
     seconds = cpu_seconds() - start
     area = pages[0].width * pages[0].height
     report("reportlab + pdf2image: draw", len(text), len(pages), seconds, area)

@@ -15,11 +15,11 @@ const STYLES: [(&str, &str); 6] = [
     ("builtin", r#"{"preset": "builtin"}"#),
     (
         "glyph",
-        r#"{"preset": "glyph-en", "dpi": 96, "auto-crop-width": false, "auto-crop-last-page": false}"#,
+        r#"{"preset": "glyph-en", "dpi": 96, "page-size": "420,400", "space-after": 5, "auto-crop-width": false, "auto-crop-last-page": false}"#,
     ),
     (
         "dense",
-        r#"{"preset": "dense", "dpi": 96, "auto-crop-last-page": false}"#,
+        r#"{"preset": "dense", "dpi": 96, "page-size": "420,400", "space-after": 4, "auto-crop-last-page": false}"#,
     ),
     (
         "columns",
@@ -27,7 +27,7 @@ const STYLES: [(&str, &str); 6] = [
     ),
     (
         "dark",
-        r#"{"theme": "dark", "dpi": 120, "font-size": 10, "line-height": 15, "margin-x": 16, "margin-y": 16, "alignment": "LEFT"}"#,
+        r#"{"theme": "dark", "dpi": 120, "page-size": "336,300", "space-after": 6, "font-size": 10, "line-height": 15, "margin-x": 16, "margin-y": 16, "alignment": "LEFT"}"#,
     ),
     (
         "watermark",
