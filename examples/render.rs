@@ -86,6 +86,7 @@ fn run(args: &Args) -> Result<()> {
         bar.update(cli::done(&document, last), count);
     }
     bar.finish();
+    drop(pages);
     if args.verify {
         let mut drawn = document;
         drawn
