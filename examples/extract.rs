@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
 use serde_json::json;
 
@@ -44,7 +44,8 @@ fn run(args: &Args) -> Result<()> {
         .pipeline
         .builder()?
         .build()?
-        .extract(&document, &args.fields)?;
+        .extract(&document, &args.fields)
+        .with_context(|| args.path.display().to_string())?;
     let kind = |e: &glyph_pipeline::tasks::Extraction| {
         json!(e)["kind"].to_string().replace(['"', '{', '}'], "")
     };

@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
 use serde_json::json;
 
@@ -45,7 +45,8 @@ fn run(args: &Args) -> Result<()> {
         .pipeline
         .builder()?
         .build()?
-        .summarize(&document, args.sentences)?;
+        .summarize(&document, args.sentences)
+        .with_context(|| args.path.display().to_string())?;
     if args.json {
         let object = json!({
             "summary": reply.output,

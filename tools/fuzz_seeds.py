@@ -1,9 +1,15 @@
+"""Writes the seeds of the fuzz targets (glyph-render/tests/fuzz/corpus) and examples/tests/lighthouse.docx.
+
+pip install fonttools reportlab pillow python-docx
+"""
 import io, os, zipfile, json, sys
 from fontTools.subset import Subsetter, Options
 from fontTools.ttLib import TTFont
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.t2CharStringPen import T2CharStringPen
-src='/work/wt/perf/glyph-render/assets/fonts/dejavu-sans.ttf'
+root=os.path.join(os.path.dirname(os.path.abspath(__file__)),'..')
+os.chdir(os.path.join(root,'glyph-render/tests/fuzz/corpus'))
+src='../../../assets/fonts/dejavu-sans.ttf'
 f=TTFont(src); o=Options(); o.hinting=False; o.name_IDs=[]; o.layout_features=[]; o.notdef_outline=True
 s=Subsetter(o); s.populate(text='Thé3x.'); s.subset(f); f.save('font/truetype_with_components.ttf')
 g=f.getGlyphSet(); cmap=f.getBestCmap(); names=['.notdef']+sorted(set(cmap.values())-{'.notdef'})
@@ -11,7 +17,7 @@ fb=FontBuilder(f['head'].unitsPerEm,isTTF=False); fb.setupGlyphOrder(names); fb.
 cs={}
 for n in names:
     p=T2CharStringPen(g[n].width,g); g[n].draw(p); cs[n]=p.getCharString()
-fb.setupCFF('A',{},cs,{}); fb.setupHorizontalMetrics({n:(g[n].width,0) for n in names}); fb.setupHorizontalHeader(ascent=1900,descent=-480); fb.setupOS2(); fb.setupPost(keepGlyphNames=False); fb.setupMaxp() if False else None
+fb.setupCFF('A',{},cs,{}); fb.setupHorizontalMetrics({n:(g[n].width,0) for n in names}); fb.setupHorizontalHeader(ascent=1900,descent=-480); fb.setupOS2(); fb.setupPost(keepGlyphNames=False)
 fb.font.save('font/postscript.otf')
 from reportlab.pdfgen import canvas
 from reportlab.lib.pdfencrypt import StandardEncryption
@@ -44,3 +50,15 @@ open('invert/style_0.bin','wb').write(bytes([0])+bytes([0,0,9,0,0,1,77,255]))
 open('invert/style_1.bin','wb').write(bytes([1])+bytes([0,0,9,0,0,2,77,250]))
 open('invert/reversed.bin','wb').write(bytes([2]))
 open('invert/truncated.bin','wb').write(bytes([5]))
+
+# A DOCX as another program writes it, for examples/tests/documents.rs.
+from docx import Document
+d=Document(); d.core_properties.title='Lighthouse'
+t=open('../../../../docs/samples/lighthouse.txt').read()
+paras=[p.replace('\n',' ').strip() for p in t.split('\n\n') if p.strip()]
+d.add_heading(paras[0],1)
+for p in paras[1:]: d.add_paragraph(p)
+d.add_heading('Buildings',2)
+d.add_paragraph("The keeper's house measures 12 by 9 metres.",style='List Bullet')
+t=d.add_table(rows=1,cols=2); t.rows[0].cells[0].text='Tower'; t.rows[0].cells[1].text='31 m'
+d.save('../../../../examples/tests/lighthouse.docx')

@@ -28,7 +28,10 @@ pub enum PipelineError {
     #[error(transparent)]
     Task(#[from] TaskError),
     /// Nothing to read.
-    #[error("no text found: the document has {pages} page(s) without any row of text")]
+    #[error(
+        "no text found: the document has {pages} page(s) without any row of text; \
+         check that they show text, dark on light and upright"
+    )]
     NoText {
         /// Pages looked at.
         pages: usize,

@@ -31,16 +31,16 @@ const STYLES: [(&str, &str); 12] = [
         r#"{"dpi": 120, "font-size": 10, "antialias": false, "alignment": "LEFT"}"#,
     ),
     (
-        "dark",
-        r##"{"font-color": "#E8E8E8", "page-bg-color": "#101418", "alignment": "CENTER"}"##,
+        "dark, columns",
+        r#"{"theme": "dark", "columns": 2, "column-gap": 12, "line-numbers": "page"}"#,
     ),
     (
-        "grey on grey, right",
-        r##"{"dpi": 100, "font-color": "#303030", "page-bg-color": "#D8D8D8", "alignment": "RIGHT"}"##,
+        "grey on grey, right, watermark",
+        r##"{"dpi": 100, "font-color": "#303030", "page-bg-color": "#D8D8D8", "alignment": "RIGHT", "watermark": "DRAFT", "margin-y": 40, "header": "{title}", "footer": "{page}", "corner-marks": true}"##,
     ),
     (
         "indents and marks",
-        r##"{"first-line-indent": 18, "left-indent": 20, "right-indent": 10, "space-after": 5, "newline-markup": "<font color=\"#FF0000\"> \n </font>", "auto-crop-width": true}"##,
+        r##"{"first-line-indent": 18, "left-indent": 20, "right-indent": 10, "space-after": 5, "newline-markup": "<font color=\"#FF0000\"> \n </font>", "auto-crop-width": true, "han-latin-spacing": true, "letter-spacing": 0.5}"##,
     ),
     (
         "pages by tokens",
@@ -68,9 +68,10 @@ fn documents() -> [(&'static str, Document); 2] {
             blocks.push(block(BlockKind::TableRow, "a\tb\tc"));
         }
         blocks.push(block(BlockKind::Preformatted, &text.repeat(8)));
-        let mut document = Document::default();
-        document.blocks = blocks;
-        document
+        Document {
+            title: None,
+            blocks,
+        }
     };
     [
         ("english", with("A heading", ENGLISH)),
@@ -99,25 +100,19 @@ fn pages_are_the_bytes_that_were_accepted() {
     let mut found = String::new();
     for (name, json) in STYLES {
         let config = RenderConfig::from_json(json).unwrap();
+        // A typesetter for each, so that glyphs are drawn in another order.
+        let typesetters = [(); 2].map(|()| Typesetter::new(config.clone()).unwrap());
         for (language, document) in documents() {
-            let hashes = pools.each_ref().map(|pool| {
-                // A fresh typesetter, so that glyphs are drawn in another order.
-                let typesetter = Typesetter::new(config.clone()).unwrap();
-                let pages = pool.install(|| typesetter.render(&document)).unwrap();
+            let [one, two] = [0, 1].map(|i| {
+                let pages = pools[i].install(|| typesetters[i].render(&document));
+                let pages = pages.unwrap();
                 (hash(&pages), pages.len())
             });
-            assert_eq!(
-                hashes[0], hashes[1],
-                "{name}, {language}: threads change it"
-            );
-            let typesetter = Typesetter::new(config.clone()).unwrap();
-            let streamed: Vec<Page> = typesetter.pages(&document).map(Result::unwrap).collect();
-            assert_eq!(
-                hash(&streamed),
-                hashes[0].0,
-                "{name}, {language}: page by page"
-            );
-            let (hash, pages) = hashes[0];
+            assert_eq!(one, two, "{name}, {language}: threads change it");
+            let streamed = typesetters[0].pages(&document).map(Result::unwrap);
+            let streamed: Vec<Page> = streamed.collect();
+            assert_eq!(hash(&streamed), one.0, "{name}, {language}: page by page");
+            let (hash, pages) = one;
             writeln!(found, "{hash:016x} {pages:3} pages  {name}, {language}").unwrap();
         }
     }

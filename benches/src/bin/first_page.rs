@@ -34,6 +34,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let memory = glyph_benches::peak_memory().unwrap_or(0) / 1024;
-    println!("{:.2} {count} {memory} {ink}", 1000.0 * first.as_secs_f64());
+    println!(
+        "{:.2} {:.2} {count} {memory} {ink}",
+        1000.0 * first.as_secs_f64(),
+        1000.0 * cpu
+    );
     Ok(())
 }

@@ -1,7 +1,7 @@
 use glyph_render::{Block, BlockKind, Document, Renderer};
 use proptest::prelude::*;
 
-use crate::{blocks, engine};
+use crate::engine;
 
 /// Sizes, with and without grey edges, alignments, narrow and wide pages.
 const STYLES: [&str; 10] = [
@@ -83,7 +83,7 @@ pub(crate) fn check(style: &str, document: &Document) {
         return;
     }
     let inversion = engine.1.invert(&pages).unwrap();
-    assert_eq!(blocks(&inversion.document), document.blocks, "{style}");
+    assert_eq!(inversion.document.blocks, document.blocks, "{style}");
     assert!(inversion.is_exact(), "{style}: {:?}", inversion.damage);
 }
 
