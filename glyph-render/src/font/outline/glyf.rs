@@ -60,9 +60,13 @@ impl<'a> Source<'a> {
         let composite = data
             .first_chunk()
             .is_some_and(|n| i16::from_be_bytes(*n) < 0);
+        if !composite {
+            glyphs[to] = data;
+            return Some(());
+        }
         // The number of contours and the bounding box take ten bytes.
         let mut at = 10;
-        while composite {
+        loop {
             let flags = u16::from_be_bytes(*data.get(at..)?.first_chunk()?);
             let component = u16::from_be_bytes(*data.get(at + 2..)?.first_chunk()?);
             if depth == MAX_DEPTH || glyphs.len() > MAX_COMPONENTS {
