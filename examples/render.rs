@@ -6,12 +6,15 @@
     reason = "a command-line program prints"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use glyph_pipeline::render::{Document, OpenOptions, Page, RenderConfig, Typesetter};
+use glyph_pipeline::render::{
+    Block, Document, Inversion, Inverter, OpenOptions, Page, PageText, PngOptions, RenderConfig,
+    Typesetter,
+};
 use rayon::prelude::*;
 
 #[path = "support/cli.rs"]
@@ -32,6 +35,12 @@ struct Args {
     /// Keep pages that are there already: goes on where a run with the same options stopped.
     #[arg(long)]
     resume: bool,
+    /// Turn the pages back into text and compare it with the document's.
+    #[arg(long)]
+    verify: bool,
+    /// Store each page's text in its file beside the pixels, for when the pixels get lost.
+    #[arg(long)]
+    text_chunk: bool,
 }
 
 fn main() -> ExitCode {
@@ -50,6 +59,8 @@ fn run(args: &Args) -> Result<()> {
     let document = Document::open_with(&args.path, &options)?;
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make {}", args.out.display()))?;
+    let inverter = Inverter::of(&typesetter);
+    let mut texts: Vec<PageText> = Vec::new();
     let bar = cli::page_bar();
     let mut pages = typesetter.pages(&document);
     let mut count = 0;
@@ -64,24 +75,48 @@ fn run(args: &Args) -> Result<()> {
         };
         chunk
             .par_iter()
-            .try_for_each(|page| write(page, &args.out, args.resume))?;
+            .try_for_each(|page| write(page, args, &inverter))?;
+        if args.verify {
+            // Pages that are images have no lines.
+            let drawn = chunk.par_iter().filter(|page| !page.lines.is_empty());
+            let read = drawn.map(|page| inverter.page_text(page));
+            texts.extend(read.collect::<Result<Vec<_>, _>>()?);
+        }
         count += chunk.len();
         bar.update(cli::done(&document, last), count);
     }
     bar.finish();
-    println!("{count} pages in {}", args.out.display());
+    if args.verify {
+        let mut drawn = document;
+        drawn
+            .blocks
+            .retain(|block| matches!(block, Block::Text { .. }));
+        let mut read = Inversion::from_texts(&texts).document;
+        read.blocks
+            .retain(|block| matches!(block, Block::Text { .. }));
+        typesetter.compare(&drawn, &read)?;
+    }
+    let verified = if args.verify { ", verified" } else { "" };
+    println!("{count} pages in {}{verified}", args.out.display());
     Ok(())
 }
 
 /// Writes a page under its name only once it is complete.
-fn write(page: &Page, folder: &Path, resume: bool) -> Result<()> {
-    let path = folder.join(format!("page_{:04}.png", page.number));
-    if resume && path.exists() {
+fn write(page: &Page, args: &Args, inverter: &Inverter) -> Result<()> {
+    let path = args.out.join(format!("page_{:04}.png", page.number));
+    if args.resume && path.exists() {
         return Ok(());
     }
     let part = path.with_extension("png.part");
+    let text = match args.text_chunk && !page.lines.is_empty() {
+        true => Some(inverter.page_text(page)?),
+        false => None,
+    };
+    let options = text.as_ref().map_or_else(PngOptions::default, |text| {
+        PngOptions::default().with_text(text)
+    });
     let written = page
-        .to_png()
+        .to_png_with(options)
         .map_err(anyhow::Error::from)
         .and_then(|bytes| {
             std::fs::write(&part, bytes)

@@ -46,8 +46,10 @@ const CHINESE: &str = "青石镇的茶园在山的南坡，海拔约六百米，
     多雾，嫩芽长得慢，叶子却格外厚实；采茶人天不亮就上山，赶在露水干透以前下来。";
 
 fn document(title: &str, text: &str) -> Document {
-    let mut document = Document::default();
-    document.title = Some(title.to_owned());
+    let mut document = Document {
+        title: Some(title.to_owned()),
+        ..Document::default()
+    };
     document.blocks = vec![Block::text(BlockKind::Heading(1), title, None)];
     for _ in 0..4 {
         let paragraph = Block::text(BlockKind::Paragraph, text, None);

@@ -74,7 +74,7 @@ pub enum Style {
     /// half-cells of 7 x 14 px a row, 69 rows.
     Cells,
     /// Proportional text on pages of any size.
-    Flow(FlowStyle),
+    Flow(Box<FlowStyle>),
 }
 
 impl RenderConfig {
@@ -92,7 +92,7 @@ impl RenderConfig {
     /// A proportional style with the embedded fonts.
     pub fn with_flow(style: FlowStyle) -> Self {
         Self {
-            style: Style::Flow(style),
+            style: Style::Flow(Box::new(style)),
             fonts: Vec::new(),
             antialias: true,
             invertible: true,

@@ -7,6 +7,8 @@ mod error;
 mod flow;
 mod join;
 mod report;
+mod text;
+mod verify;
 
 use rayon::prelude::*;
 

@@ -24,5 +24,5 @@ pub use error::RenderError;
 pub use font::{FontFile, FontSet};
 pub use invert::{Damage, Inversion, InvertError, InvertedLine, Inverter, PageInversion, invert};
 pub use layout::half_cells;
-pub use page::{BBox, CellLayout, Page, PageLine};
+pub use page::{BBox, CellLayout, Page, PageLine, PageText, PngOptions, TextBlock};
 pub use typeset::{PageIter, Renderer, Typesetter};

@@ -2,6 +2,10 @@
 
 mod deflate;
 mod file;
+mod text;
+
+pub use text::{PageText, PngOptions, TextBlock};
+pub(crate) use text::{TEXT, kind_name};
 
 pub(crate) use file::{geometry, luminance, on_white};
 

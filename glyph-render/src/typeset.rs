@@ -56,7 +56,7 @@ pub struct Typesetter {
 
 #[derive(Debug)]
 enum Engine {
-    Cells(CellTypesetter),
+    Cells(Box<CellTypesetter>),
     Flow(Box<FlowTypesetter>),
 }
 
@@ -67,7 +67,7 @@ impl Typesetter {
     /// When a font file is missing or damaged, or a value is out of range.
     pub fn new(config: RenderConfig) -> Result<Self, RenderError> {
         let engine = match &config.style {
-            Style::Cells => Engine::Cells(CellTypesetter::new(&config)?),
+            Style::Cells => Engine::Cells(Box::new(CellTypesetter::new(&config)?)),
             Style::Flow(style) => Engine::Flow(Box::new(FlowTypesetter::new(&config, style)?)),
         };
         Ok(Self {

@@ -68,9 +68,10 @@ fn documents() -> [(&'static str, Document); 2] {
             blocks.push(block(BlockKind::TableRow, "a\tb\tc"));
         }
         blocks.push(block(BlockKind::Preformatted, &text.repeat(8)));
-        let mut document = Document::default();
-        document.blocks = blocks;
-        document
+        Document {
+            title: None,
+            blocks,
+        }
     };
     [
         ("english", with("A heading", ENGLISH)),

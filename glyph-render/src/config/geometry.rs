@@ -249,11 +249,11 @@ impl FlowStyle {
         }
         let contrast = self.font_color.grey().abs_diff(self.text_background());
         let steps = (u32::from(contrast) + 1) / 8;
-        if mask > 0 && steps / (mask + 1) < 2 {
+        if mask > 0 && steps / (mask + 1) < 4 {
             return Err(invalid(
                 "watermark or grid",
                 format!("{mask} levels"),
-                format!("at most what leaves text 2 of its {steps} grey levels"),
+                format!("at most what leaves text 4 of its {steps} grey levels"),
             ));
         }
         Ok(())
@@ -316,7 +316,7 @@ impl FlowStyle {
                 format!("at least one line, {line:.1} px"),
             ));
         }
-        let (columns, column_width, gutter) = self.columns(width, mark_px, sizes[0])?;
+        let (columns, column_width, gutter) = self.columns(width, mark_px, sizes[0], inset)?;
         let corner = self.corner(inset)?;
         Ok(Geometry {
             width: width as u32,
@@ -331,7 +331,7 @@ impl FlowStyle {
             footer_rise: margin_y + mark_px * BANNER_LINE,
             below: below + inset,
             mark_px,
-            number_gap: mark_px * NUMBER_GAP * self.horizontal_scale,
+            number_gap: mark_px * NUMBER_GAP * self.horizontal_scale + inset,
             inset,
             border,
             line_heights,
@@ -346,10 +346,11 @@ impl FlowStyle {
         width: f32,
         mark_px: f32,
         size: f32,
+        inset: f32,
     ) -> Result<(Vec<f32>, f32, f32), RenderError> {
         let gutter = self.line_numbers.map_or(0.0, |numbers| {
             let em = mark_px * self.horizontal_scale;
-            (numbers.digits() as f32 * DIGIT + NUMBER_GAP) * em
+            (numbers.digits() as f32 * DIGIT + NUMBER_GAP) * em + inset
         });
         let count = self.columns as f32;
         let gaps = (count - 1.0) * self.px_across(self.column_gap);

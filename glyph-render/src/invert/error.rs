@@ -50,6 +50,12 @@ pub enum InvertError {
         /// The checksum of the fonts that drew the page.
         expected: u32,
     },
+    /// The pages are whole, but hold another text than the one they are compared with.
+    #[error("the pages differ from the document from its block {} on", block + 1)]
+    Differs {
+        /// Index of the first block that differs.
+        block: usize,
+    },
     /// The pages are damaged, and only an exact document was wanted.
     #[error("the pages are damaged: {}{}", first(damage), more(damage))]
     Damaged {

@@ -1,11 +1,18 @@
 //! Unicode normalisation that remembers where things were.
 
+use std::borrow::Cow;
+
 use unicode_normalization::char::decompose_compatible;
 use unicode_normalization::char::{canonical_combining_class, decompose_canonical};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
 
 use super::prepare::Replacements;
 use crate::config::Normalization;
+
+/// The normalised text.
+pub(crate) fn normalized(text: &str, form: Normalization) -> Cow<'_, str> {
+    normalize(text, form).map_or(Cow::Borrowed(text), |(text, _)| Cow::Owned(text))
+}
 
 /// The normalised text and what was replaced in it; `None` where the text is
 /// normalised already.

@@ -234,9 +234,7 @@ impl<'a, B: LineBreaker> Pager<'a, B> {
             }) = document.blocks.get(self.next_block)
             else {
                 self.current = self.open_empty();
-                if self.current.is_none() {
-                    return None;
-                }
+                self.current.as_ref()?;
                 continue;
             };
             self.next_block += 1;

@@ -28,7 +28,12 @@ pub(super) fn boxes(
     let fill = style.text_background();
     let same = |a: &PlacedLine<'_>, b: &PlacedLine<'_>| (a.block, a.column) == (b.block, b.column);
     for lines in lines.chunk_by(same) {
-        let (first, last) = (&lines[0], &lines[lines.len() - 1]);
+        // Lines that hold nothing stand where the block before has its frame.
+        let mut drawn = lines.iter().filter(|line| !line.line.range.is_empty());
+        let Some(first) = drawn.next() else {
+            continue;
+        };
+        let last = drawn.next_back().unwrap_or(first);
         let left = geometry.columns[first.column] + style.px_across(style.left_indent);
         let right = geometry.columns[first.column] + geometry.column_width
             - style.px_across(style.right_indent);

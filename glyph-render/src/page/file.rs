@@ -6,7 +6,8 @@ use std::path::Path;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 use serde::{Deserialize, Serialize};
 
-use super::{CellLayout, Page, deflate};
+use super::text::TEXT;
+use super::{CellLayout, Page, PngOptions, deflate};
 use crate::error::RenderError;
 
 /// The largest side of an image that is read.
@@ -29,12 +30,20 @@ struct LayoutChunk {
 }
 
 impl Page {
-    /// Encodes the page as 8-bit grey PNG, the same bytes on every machine. Text chunks carry the style, the page
-    /// number and the cell grid; the text itself is not stored.
+    /// Encodes the page as 8-bit grey PNG, the same bytes on every machine. Text chunks carry
+    /// the style, the page number and the cell grid; the text itself is not stored.
     ///
     /// # Errors
     /// When the pixels do not fit the page's width and height, or one is 0.
     pub fn to_png(&self) -> Result<Vec<u8>, RenderError> {
+        self.to_png_with(PngOptions::default())
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    /// As [`Page::to_png`].
+    pub fn to_png_with(&self, options: PngOptions<'_>) -> Result<Vec<u8>, RenderError> {
         let wrap = |source| RenderError::PngEncode {
             page: self.number,
             source,
@@ -76,6 +85,11 @@ impl Page {
                 .map_err(wrap)?;
         }
         let mut writer = encoder.write_header().map_err(wrap)?;
+        if let Some(text) = options.text {
+            let mut chunk = png::text_metadata::ITXtChunk::new(TEXT, text.to_json());
+            chunk.compress_text().map_err(wrap)?;
+            writer.write_text_chunk(&chunk).map_err(wrap)?;
+        }
         // Unfiltered: repeated glyphs stay alike wherever they stand.
         let stride = self.width as usize + 1;
         let mut rows = Vec::with_capacity(stride * self.height as usize);

@@ -1,5 +1,6 @@
 use glyph_render::{
-    Block, BlockKind, Damage, Document, InvertError, Inverter, Page, Renderer, invert,
+    Block, BlockKind, Damage, Document, Inversion, InvertError, Inverter, Page, PageText, Renderer,
+    invert,
 };
 
 use crate::engine;
@@ -352,4 +353,56 @@ fn the_users_fonts_are_checked() {
     );
     let inversion = Inverter::new(&config).unwrap().invert(&pages).unwrap();
     assert_eq!(inversion.into_document().unwrap().text(), document.text());
+}
+
+/// The text chunk serves where pixels do not, and only those who ask for it see it.
+#[test]
+fn the_text_chunk_survives_a_resize() {
+    for style in [FLOW, CELLS] {
+        let (pages, document) = pages(2, style);
+        let (typesetter, inverter) = &*engine(style);
+        typesetter.verify(&document, &pages).unwrap();
+        let mut texts = Vec::new();
+        for page in &pages {
+            let text = inverter.page_text(page).unwrap();
+            let options = glyph_render::PngOptions::default().with_text(&text);
+            let png = page.to_png_with(options).unwrap();
+            let read = Page::from_image_bytes("page", &png).unwrap();
+            assert_eq!((&read.pixels, read.number), (&page.pixels, page.number));
+            assert!(read.lines.is_empty());
+            assert!(PageText::from_png(&page.to_png().unwrap()).is_none());
+            texts.push(PageText::from_png(&png).unwrap());
+            // A document of page images does not hold it.
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("page.png");
+            std::fs::write(&path, &png).unwrap();
+            let images = Document::open(&path).unwrap();
+            let Block::Page(image) = &images.blocks[0] else {
+                unreachable!()
+            };
+            assert!(image.metadata.iter().all(|(key, _)| key != "glyph:text"));
+        }
+        let inversion = Inversion::from_texts(&texts);
+        assert_eq!(inversion.damage, []);
+        assert_eq!(inversion.document, document);
+        let inversion = Inversion::from_texts(&texts[1..]);
+        assert_eq!(inversion.damage, [Damage::PageMissing { number: 1 }]);
+        texts.swap(0, 1);
+        texts.pop();
+        assert!(!Inversion::from_texts(&texts).is_exact());
+    }
+}
+
+#[test]
+fn verify_tells_documents_apart() {
+    let (pages, document) = pages(1, FLOW);
+    let other = Document::from_text(&document.text().replace("Line 3", "Line 4"));
+    let error = engine(FLOW).0.verify(&other, &pages).unwrap_err();
+    assert_eq!(error, InvertError::Differs { block: 0 });
+    let json = r#"{"normalization": "nfc"}"#;
+    let document = Document::from_text("a\u{301} \u{212B}");
+    let pages = engine(json).0.render(&document).unwrap();
+    engine(json).0.verify(&document, &pages).unwrap();
+    let text = engine(json).1.invert(&pages).unwrap().document.text();
+    assert_eq!(text, "á Å");
 }

@@ -1,7 +1,7 @@
 use glyph_render::{Block, BlockKind, Document, Renderer};
 use proptest::prelude::*;
 
-use crate::{blocks, engine};
+use crate::engine;
 
 /// Sizes, with and without grey edges, alignments, narrow and wide pages.
 const STYLES: [&str; 10] = [
@@ -58,7 +58,7 @@ fn any_text() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
-fn any_block() -> impl Strategy<Value = Block> {
+pub(crate) fn any_block() -> impl Strategy<Value = Block> {
     let kind = prop_oneof![
         any::<u8>().prop_map(BlockKind::Heading),
         Just(BlockKind::Paragraph),
@@ -75,7 +75,7 @@ fn any_block() -> impl Strategy<Value = Block> {
     (kind, text, page).prop_map(|(kind, text, page)| Block::text(kind, text, page))
 }
 
-fn check(style: &str, document: &Document) {
+pub(crate) fn check(style: &str, document: &Document) {
     let engine = engine(style);
     let pages = engine.0.render(document).unwrap();
     if pages.is_empty() {
@@ -83,13 +83,13 @@ fn check(style: &str, document: &Document) {
         return;
     }
     let inversion = engine.1.invert(&pages).unwrap();
-    assert_eq!(blocks(&inversion.document), document.blocks, "{style}");
+    assert_eq!(inversion.document.blocks, document.blocks, "{style}");
     assert!(inversion.is_exact(), "{style}: {:?}", inversion.damage);
 }
 
 /// How many cases each of these tests runs: 10,000 in all, or as many times more as the
 /// environment variable `GLYPH_INVERT_TIMES` says.
-fn cases(times: u32) -> ProptestConfig {
+pub(crate) fn cases(times: u32) -> ProptestConfig {
     let more = std::env::var("GLYPH_INVERT_TIMES").ok();
     let more = more.and_then(|n| n.parse::<u32>().ok()).unwrap_or(1);
     ProptestConfig {

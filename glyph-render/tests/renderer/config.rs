@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use glyph_render::{Alignment, FlowStyle, FontFile, RenderConfig, RenderError, Style, Typesetter};
+use glyph_render::{Alignment, FontFile, RenderConfig, RenderError, Style, Typesetter};
 
 fn message(json: &str) -> String {
     RenderConfig::from_json(json).unwrap_err().to_string()
@@ -21,7 +21,7 @@ fn glyphs_shipped_configuration_reads() {
 #[test]
 fn absent_keys_take_the_defaults_of_glyphs_code() {
     let config = RenderConfig::from_json("{}").unwrap();
-    assert_eq!(config.style, Style::Flow(FlowStyle::default()));
+    assert_eq!(config.style, Style::Flow(Box::default()));
     let style = config.flow().unwrap();
     assert_eq!(
         (style.margin_x, style.alignment),
@@ -153,7 +153,7 @@ fn bad_values_are_named() {
             "one background",
         ),
         (
-            r##"{"watermark": "x", "font-color": "#D0D0D0"}"##,
+            r##"{"watermark": "x", "font-color": "#909090"}"##,
             "grey levels",
         ),
         (r#"{"line-numbers": "chapter"}"#, "document"),

@@ -57,16 +57,12 @@ impl<'a> Source<'a> {
     /// that is used twice is there twice, so that the number of glyphs bounds the work of drawing.
     fn copy(&self, id: u16, to: usize, depth: u32, glyphs: &mut Vec<Vec<u8>>) -> Option<()> {
         let mut data = self.data(id)?.to_vec();
-        let composite = data
+        let mut more = data
             .first_chunk()
             .is_some_and(|n| i16::from_be_bytes(*n) < 0);
-        if !composite {
-            glyphs[to] = data;
-            return Some(());
-        }
         // The number of contours and the bounding box take ten bytes.
         let mut at = 10;
-        loop {
+        while more {
             let flags = u16::from_be_bytes(*data.get(at..)?.first_chunk()?);
             let component = u16::from_be_bytes(*data.get(at + 2..)?.first_chunk()?);
             if depth == MAX_DEPTH || glyphs.len() > MAX_COMPONENTS {
@@ -78,9 +74,7 @@ impl<'a> Source<'a> {
             self.copy(component, place, depth + 1, glyphs)?;
             at += 4 + Self::arguments(flags);
             // MORE_COMPONENTS
-            if flags & 0x20 == 0 {
-                break;
-            }
+            more = flags & 0x20 != 0;
         }
         glyphs[to] = data;
         Some(())
