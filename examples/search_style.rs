@@ -55,7 +55,7 @@ struct Args {
     #[arg(long, default_value_t = 3_000)]
     sample: usize,
     /// Standard deviation of the noise on pixels, in grey levels, for `legibility`.
-    #[arg(long, default_value_t = 40.0)]
+    #[arg(long, default_value_t = 24.0)]
     noise: f32,
     /// The styles' other options: a JSON file of rendering parameters.
     #[arg(long)]

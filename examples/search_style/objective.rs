@@ -1,10 +1,9 @@
 //! Who says how well a style is read.
 
 use anyhow::Result;
+use burn::tensor::Device;
 use glyph_pipeline::encode::Detail;
-use glyph_pipeline::render::{
-    Block, Document, Page, PageImage, RenderConfig, Renderer, Typesetter,
-};
+use glyph_pipeline::render::{Document, RenderConfig, Renderer, Typesetter};
 use glyph_pipeline::{Pipeline, PipelineError};
 
 use super::cli::PipelineArgs;
@@ -21,37 +20,14 @@ pub(crate) trait StyleObjective {
 
 /// The model that ships with Glyph, which was trained on the built-in style alone.
 pub(crate) struct Reader {
-    pipeline: Pipeline,
+    device: Device,
 }
 
 impl Reader {
     pub(crate) fn new(args: &PipelineArgs) -> Result<Self> {
         Ok(Self {
-            pipeline: args.builder()?.build()?,
+            device: args.device.resolve()?.device,
         })
-    }
-
-    /// What is read from one page: its rows are found by their ink, as on any page image.
-    fn read(&self, page: &Page) -> Result<String> {
-        let image = PageImage {
-            name: format!("page {}", page.number),
-            width: page.width,
-            height: page.height,
-            pixels: page.pixels.clone(),
-            metadata: Vec::new(),
-        };
-        let document = Document {
-            title: None,
-            blocks: vec![Block::Page(image)],
-        };
-        match self.pipeline.read(&document, Detail::Local) {
-            Ok(reply) => {
-                let lines: Vec<&str> = reply.output.iter().map(|line| line.text.as_str()).collect();
-                Ok(lines.join(" "))
-            }
-            Err(PipelineError::NoText { .. }) => Ok(String::new()),
-            Err(error) => Err(error.into()),
-        }
     }
 }
 
@@ -62,15 +38,25 @@ impl StyleObjective for Reader {
 
     fn accuracy(&mut self, config: &RenderConfig, text: &str) -> Result<f64> {
         let document = Document::from_text(text);
-        let pages = Typesetter::new(config.clone())?.render(&document)?;
+        let typesetter = Typesetter::new(config.clone())?;
+        let pages = typesetter.render(&document)?;
+        let builder = Pipeline::builder().device(&self.device);
+        let pipeline = builder.renderer(typesetter).build()?;
+        let lines = match pipeline.read(&document, Detail::Local) {
+            Ok(reply) => reply.output,
+            Err(PipelineError::NoText { .. }) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
         let (mut all, mut wrong) = (0, 0);
         for page in &pages {
-            let lines = page
+            let drawn = page
                 .lines
                 .iter()
                 .map(|line| text[line.source.clone()].trim());
-            let drawn = words(&lines.collect::<Vec<_>>().join(" "));
-            let read = words(&self.read(page)?);
+            let drawn = words(&drawn.collect::<Vec<_>>().join(" "));
+            let read = lines.iter().filter(|line| line.page == page.number);
+            let read = read.map(|line| line.text.as_str()).collect::<Vec<_>>();
+            let read = words(&read.join(" "));
             all += drawn.len();
             wrong += distance(&drawn, &read).min(drawn.len());
         }
