@@ -30,7 +30,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let ids = prompt(n);
         let start = Instant::now();
         model.forward_ids(&ids, &mut cache, LogitsFor::Last, &mut logits)?;
-        println!("prefill {n} {:.2}", f64::from(n) / start.elapsed().as_secs_f64());
+        println!(
+            "prefill {n} {:.2}",
+            f64::from(n) / start.elapsed().as_secs_f64()
+        );
     }
     cache.clear();
     model.forward_ids(&prompt(32), &mut cache, LogitsFor::Last, &mut logits)?;
@@ -49,5 +52,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn status(key: &str) -> String {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|l| l.strip_prefix(key));
-    line.map_or("unknown", |l| l.trim_start_matches(':').trim()).to_owned()
+    line.map_or("unknown", |l| l.trim_start_matches(':').trim())
+        .to_owned()
 }

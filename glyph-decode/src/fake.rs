@@ -63,9 +63,9 @@ impl Parrot {
         self.runs.fetch_add(1, Ordering::SeqCst);
         let (at, slots) = (cache.position(), cache.slots());
         cache.advance(1)?;
-        cache.layer_mut(0).keys[at % slots] = f16::from_f32(token as f32);
+        cache.layers_mut()[0].keys[at % slots] = f16::from_f32(token as f32);
         let held: Vec<TokenId> = (at + 1 - cache.len()..=at)
-            .map(|i| cache.layer(0).keys[i % slots].to_f32() as TokenId)
+            .map(|i| cache.layers_mut()[0].keys[i % slots].to_f32() as TokenId)
             .collect();
         let hash = held.iter().fold(17u32, |h, t| {
             (h ^ t).wrapping_mul(0x9E37_79B1).rotate_left(5)

@@ -7,6 +7,10 @@ use crate::{DecodeError, KvCache, ModelConfig, TokenId};
 /// A piece of a prompt: text, or vision tokens that are already as wide as the model.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a prompt has few segments, and a tensor is large by itself"
+)]
 pub enum Segment {
     /// Token ids, embedded by the model.
     Text(Vec<TokenId>),

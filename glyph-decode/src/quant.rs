@@ -21,6 +21,7 @@ pub(crate) use matrix::{Input, Matrix};
 pub(crate) use packed::PackedMatrix;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 
 /// Rows that are interleaved.

@@ -2,7 +2,7 @@
 """Writes what llama.cpp says about a GGUF model, for glyph-decode/tests/llama_cpp.rs.
 
     pip install llama-cpp-python numpy
-    tools/parity/gguf_reference.py MODEL.gguf OUT.json TEXT...
+    tools/parity/gguf_reference.py MODEL.gguf OUT.json [TEXT...]
 
 The result holds, for 20 prompts, the tokens of the prompt, the 64 tokens that greedy decoding adds
 and the distance between the two largest logits at each of them; and the negative log-likelihood of
@@ -86,6 +86,15 @@ def main():
                 own.append(gaps[i])
         prompts.append({"text": prompt, "ids": ids, "greedy": greedy, "gaps": gaps})
         print(repr(prompt), "->", repr(model.detokenize(greedy).decode(errors="replace")[:60]))
+    held_out = perplexity_of(model, texts) if texts else None
+    print("own disagreements", own)
+    with open(out, "w", encoding="utf-8") as f:
+        json.dump({"model_sha256": sha256, "prompts": prompts, "own_disagreements": own,
+                   "held_out": held_out}, f, ensure_ascii=False)
+        f.write("\n")
+
+
+def perplexity_of(model, texts):
     text = "".join(open(t, encoding="utf-8").read() for t in texts)[:CHARACTERS]
     ids = model.tokenize(text.encode(), add_bos=False, special=False)
     total, count = 0.0, 0
@@ -99,16 +108,8 @@ def main():
         count += len(window) - 1
     perplexity = float(np.exp(total / count))
     print("characters", len(text), "tokens", count, "perplexity", perplexity)
-    print("own disagreements", own)
-    with open(out, "w", encoding="utf-8") as f:
-        json.dump({
-            "model_sha256": sha256,
-            "prompts": prompts,
-            "own_disagreements": own,
-            "held_out": {"text": text, "ids": ids, "window": WINDOW, "tokens": count,
-                         "negative_log_likelihood": total, "perplexity": perplexity},
-        }, f, ensure_ascii=False)
-        f.write("\n")
+    return {"text": text, "ids": ids, "window": WINDOW, "tokens": count,
+            "negative_log_likelihood": total, "perplexity": perplexity}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,10 @@
 //! Matrices of plain numbers with 16 rows interleaved, and products with them.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "loops of constant length over several arrays, which have to unroll"
+)]
+
 use std::ops::Range;
 
 use fearless_simd::{f32x16, prelude::*};

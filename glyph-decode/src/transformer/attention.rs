@@ -1,5 +1,10 @@
 //! Attention over the keys and values of one head.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "loops of constant length over several arrays, which have to unroll"
+)]
+
 use std::ops::Range;
 
 use fearless_simd::{f32x16, prelude::*};

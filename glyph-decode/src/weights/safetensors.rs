@@ -64,11 +64,11 @@ pub(crate) fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, 
 }
 
 fn open_file(
-    path: &PathBuf,
+    path: &Path,
     index: usize,
 ) -> Result<(File, BTreeMap<String, TensorEntry>), DecodeError> {
     let io = |source| DecodeError::Io {
-        path: path.clone(),
+        path: path.to_owned(),
         source,
     };
     let bad = |reason: String| DecodeError::ModelFile {

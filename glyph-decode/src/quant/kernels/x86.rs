@@ -1,5 +1,10 @@
 //! Kernels for x86-64 with AVX2, and with the AVX-512 of Ice Lake and later.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "loops of constant length over several arrays, which have to unroll"
+)]
+
 #[cfg(target_arch = "x86")]
 use std::arch::x86::*;
 #[cfg(target_arch = "x86_64")]

@@ -1,0 +1,310 @@
+//! Small models with random weights give the logits of `transformers`, from safetensors and from
+//! GGUF (`tools/parity/tiny_models.py` makes them), and files that lie are refused.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use glyph_decode::{
+    CachePolicy, CausalLm, DecodeError, GgufFile, KvCache, LanguageModel, LogitsFor, Sequence,
+};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Expected {
+    ids: Vec<u32>,
+    logits: Vec<Vec<f32>>,
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+fn expected(family: &str) -> Expected {
+    let text = std::fs::read_to_string(fixture(&format!("tiny-{family}.json")));
+    serde_json::from_str(&text.expect("the fixture is there")).expect("the script wrote it")
+}
+
+fn gguf(name: &str) -> CausalLm {
+    let file = GgufFile::open(fixture(name)).expect("a GGUF file");
+    CausalLm::from_gguf(&file, &Device::default()).expect("a model")
+}
+
+fn folder(name: &str) -> CausalLm {
+    CausalLm::from_folder(fixture(name), &Device::default()).expect("a model")
+}
+
+fn cache(model: &CausalLm) -> KvCache {
+    model.new_cache(32).expect("within the context")
+}
+
+fn run(model: &CausalLm, ids: &[u32], cache: &mut KvCache) -> Vec<f32> {
+    let mut out = Vec::new();
+    model
+        .forward_ids(ids, cache, LogitsFor::All, &mut out)
+        .expect("the tokens fit");
+    out
+}
+
+fn assert_close(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (i, (f, e)) in found.iter().zip(expected).enumerate() {
+        assert!(
+            (f - e).abs() < tolerance,
+            "{what}: logit {i} is {f}, expected {e}"
+        );
+    }
+}
+
+#[test]
+fn logits_are_those_of_transformers() {
+    for family in ["llama", "qwen2"] {
+        let Expected { ids, logits } = expected(family);
+        let logits = logits.concat();
+        let models = [
+            ("safetensors", folder(&format!("tiny-{family}")), 0.02),
+            ("F16", gguf(&format!("tiny-{family}.f16.gguf")), 0.02),
+            ("Q8_0", gguf(&format!("tiny-{family}.q8_0.gguf")), 0.5),
+        ];
+        for (what, model, tolerance) in models {
+            for threads in [1, 2, 3] {
+                let model = model_with(&model, threads, family, what);
+                let what = format!("{family} {what}, {threads} threads");
+                // All at once, one by one, and in between.
+                let all = run(&model, &ids, &mut cache(&model));
+                assert_close(&all, &logits, tolerance, &what);
+                for step in [1, 3, 5] {
+                    let mut cache = cache(&model);
+                    let parts: Vec<f32> = ids
+                        .chunks(step)
+                        .flat_map(|ids| run(&model, ids, &mut cache))
+                        .collect();
+                    assert_close(&parts, &all, 2e-2, &format!("{what}, {step} at a time"));
+                }
+            }
+        }
+    }
+}
+
+/// The same model again with another number of threads.
+fn model_with(_: &CausalLm, threads: usize, family: &str, what: &str) -> CausalLm {
+    match what {
+        "safetensors" => folder(&format!("tiny-{family}")),
+        "F16" => gguf(&format!("tiny-{family}.f16.gguf")),
+        _ => gguf(&format!("tiny-{family}.q8_0.gguf")),
+    }
+    .with_threads(threads)
+}
+
+#[test]
+fn tensors_in_and_out_are_the_fast_path() {
+    let model = folder("tiny-llama");
+    let ids = expected("llama").ids;
+    let fast = run(&model, &ids, &mut cache(&model));
+    let embeds = model.embed(&ids).expect("ids of the vocabulary");
+    assert_eq!(embeds.dims(), [ids.len(), 32]);
+    let logits = model
+        .forward(embeds.clone(), &mut cache(&model), LogitsFor::All)
+        .expect("the tokens fit");
+    assert_eq!(logits.dims(), [ids.len(), 64]);
+    let logits: Vec<f32> = logits.into_data().try_to_vec().expect("f32");
+    assert_eq!(logits, fast);
+    let last = model
+        .forward(embeds, &mut cache(&model), LogitsFor::Last)
+        .expect("the tokens fit");
+    let last: Vec<f32> = last.into_data().try_to_vec().expect("f32");
+    assert_close(&last, &fast[15 * 64..], 1e-5, "last");
+}
+
+#[test]
+fn a_prefix_is_used_again() {
+    let model = folder("tiny-qwen2");
+    let ids = expected("qwen2").ids;
+    let mut cache = cache(&model);
+    let all = run(&model, &ids, &mut cache);
+    assert_eq!(cache.truncate(10), 10);
+    run(&model, &[7, 7, 7], &mut cache);
+    cache.truncate(10);
+    let again = run(&model, &ids[10..], &mut cache);
+    assert_close(&again, &all[10 * 64..], 1e-2, "after the prefix");
+}
+
+#[test]
+fn sequences_of_a_batch_do_not_mix() {
+    let model = gguf("tiny-llama.q8_0.gguf").with_threads(2);
+    let ids = expected("llama").ids;
+    let prompts = [&ids[..3], &ids[3..4], &ids[4..9]];
+    let mut caches = [cache(&model), cache(&model), cache(&model)];
+    let mut out = Vec::new();
+    let mut alone = Vec::new();
+    for next in [None, Some(5), Some(9)] {
+        let next = next.map(|t| [t]);
+        let inputs = prompts.map(|p| next.as_ref().map_or(p, |n| &n[..]));
+        let mut copies = caches.clone();
+        let mut sequences: Vec<Sequence<'_>> = inputs
+            .iter()
+            .zip(&mut caches)
+            .map(|(input_ids, cache)| Sequence { input_ids, cache })
+            .collect();
+        model
+            .forward_batch(&mut sequences, &mut out)
+            .expect("they fit");
+        for ((input, cache), row) in inputs.iter().zip(&mut copies).zip(out.chunks(64)) {
+            model
+                .forward_ids(input, cache, LogitsFor::Last, &mut alone)
+                .expect("it fits");
+            assert_close(row, &alone, 1e-3, "batch");
+        }
+    }
+}
+
+#[test]
+fn a_window_sees_the_last_tokens_only() {
+    let model = folder("tiny-llama").with_threads(2);
+    let ids: Vec<u32> = (0..200).map(|i| i * 37 % 64).collect();
+    let capacity = 6;
+    let slide = || model.cache_with(capacity, CachePolicy::SlidingWindow);
+    let mut one_by_one = slide().expect("a cache");
+    let single: Vec<f32> = ids
+        .chunks(1)
+        .flat_map(|id| run(&model, id, &mut one_by_one))
+        .collect();
+    let mut at_once = slide().expect("a cache");
+    let all = run(&model, &ids, &mut at_once);
+    assert_close(&all, &single, 1e-2, "in chunks");
+    assert_eq!((at_once.len(), at_once.position()), (6, 200));
+    // Before the window is full nothing differs from an ordinary cache.
+    let plain = run(&model, &ids[..capacity], &mut cache(&model));
+    assert_close(&all[..capacity * 64], &plain, 1e-2, "start");
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let model = folder("tiny-llama");
+    let mut cache = model.new_cache(4).expect("a cache");
+    let mut out = Vec::new();
+    let mut forward =
+        |ids: &[u32], cache: &mut KvCache| model.forward_ids(ids, cache, LogitsFor::Last, &mut out);
+    forward(&[1, 2, 3], &mut cache).expect("three fit");
+    let full = forward(&[1, 2], &mut cache);
+    assert!(matches!(
+        full,
+        Err(DecodeError::ContextFull {
+            held: 3,
+            new: 2,
+            capacity: 4
+        })
+    ));
+    assert_eq!(cache.len(), 3);
+    let outside = forward(&[64], &mut cache);
+    assert!(matches!(
+        outside,
+        Err(DecodeError::TokenId {
+            id: 64,
+            vocab_size: 64
+        })
+    ));
+    assert!(matches!(
+        forward(&[], &mut cache),
+        Err(DecodeError::Input { .. })
+    ));
+    assert!(model.new_cache(65).is_err());
+    let mut other = KvCache::new(1, 1, 8, 4, CachePolicy::Refuse);
+    assert!(matches!(
+        forward(&[1], &mut other),
+        Err(DecodeError::Input { .. })
+    ));
+}
+
+/// Opens altered bytes as a model.
+fn open_bytes(bytes: &[u8]) -> Result<CausalLm, DecodeError> {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("model.gguf");
+    std::fs::write(&path, bytes).expect("the file is written");
+    CausalLm::from_gguf(&GgufFile::open(&path)?, &Device::default())
+}
+
+#[test]
+fn truncated_and_lying_files_are_errors() {
+    let good = std::fs::read(fixture("tiny-llama.q8_0.gguf")).expect("the fixture");
+    assert!(open_bytes(&good).is_ok());
+    for len in (0..good.len()).step_by(97) {
+        assert!(open_bytes(&good[..len]).is_err(), "cut at {len}");
+    }
+    // Any byte of the header may lie; nothing may panic or allocate beyond reason.
+    let header = good
+        .windows(8)
+        .rposition(|w| w == b"ffn_down")
+        .map_or(2000, |p| p + 64);
+    for at in 0..header.min(good.len()) {
+        for value in [0, 0x7f, 0xff] {
+            let mut bad = good.clone();
+            bad[at] = value;
+            let _ = open_bytes(&bad);
+        }
+    }
+}
+
+#[test]
+fn missing_and_unused_tensors_are_named() {
+    let good = std::fs::read(fixture("tiny-llama.f16.gguf")).expect("the fixture");
+    let rename = |from: &[u8], to: &[u8]| {
+        let mut bytes = good.clone();
+        let at = bytes
+            .windows(from.len())
+            .position(|w| w == from)
+            .expect("the name");
+        bytes[at..at + to.len()].copy_from_slice(to);
+        open_bytes(&bytes)
+    };
+    match rename(b"blk.1.ffn_up.weight", b"blk.1.ffn_xx.weight") {
+        Err(DecodeError::MissingTensors { file, tensors }) => {
+            assert!(file.ends_with("model.gguf"));
+            assert_eq!(tensors, ["blk.1.ffn_up.weight"]);
+        }
+        other => panic!("{other:?}"),
+    }
+    // A file that says it has one layer less.
+    let key = b"llama.block_count";
+    let at = good
+        .windows(key.len())
+        .position(|w| w == key)
+        .expect("the key")
+        + key.len()
+        + 4;
+    let mut bytes = good.clone();
+    bytes[at] = 1;
+    match open_bytes(&bytes) {
+        Err(DecodeError::UnusedTensors { tensors, .. }) => {
+            assert_eq!(tensors.len(), 9);
+            assert!(tensors.iter().all(|t| t.starts_with("blk.1.")));
+        }
+        other => panic!("{other:?}"),
+    }
+    // Another width than the tensors have.
+    let key = b"llama.feed_forward_length";
+    let at = good
+        .windows(key.len())
+        .position(|w| w == key)
+        .expect("the key")
+        + key.len()
+        + 4;
+    let mut bytes = good.clone();
+    bytes[at] = 32;
+    match open_bytes(&bytes) {
+        Err(DecodeError::TensorMismatch {
+            tensor,
+            expected,
+            found,
+            ..
+        }) => {
+            assert_eq!(tensor, "blk.0.ffn_gate.weight");
+            assert!(
+                expected.contains("[32, 32]") && found.contains("[64, 32]"),
+                "{expected} {found}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
