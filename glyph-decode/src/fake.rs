@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use half::f16;
 
 use crate::{
     CachePolicy, DecodeError, KvCache, LanguageModel, LogitsFor, ModelConfig, TokenId, Vocabulary,
@@ -63,9 +62,9 @@ impl Parrot {
         self.runs.fetch_add(1, Ordering::SeqCst);
         let (at, slots) = (cache.position(), cache.slots());
         cache.advance(1)?;
-        cache.layers_mut()[0].keys[at % slots] = f16::from_f32(token as f32);
+        cache.layers_mut()[0].keys[at % slots] = token as u16;
         let held: Vec<TokenId> = (at + 1 - cache.len()..=at)
-            .map(|i| cache.layers_mut()[0].keys[i % slots].to_f32() as TokenId)
+            .map(|i| TokenId::from(cache.layers_mut()[0].keys[i % slots]))
             .collect();
         let hash = held.iter().fold(17u32, |h, t| {
             (h ^ t).wrapping_mul(0x9E37_79B1).rotate_left(5)

@@ -37,6 +37,7 @@ pub use rank::{rank, rank_keywords};
 pub(crate) use reread::reread;
 pub(crate) use sentences::split_sentences;
 pub use sentences::{Sentence, sentences};
+pub(crate) use summarize::is_prose;
 pub use summarize::{SummarySentence, summarize};
 pub(crate) use text::is_heading;
 

@@ -21,6 +21,8 @@ pub struct WriteRequest<'a> {
     pub max_new_tokens: usize,
     /// A JSON schema that the output has to follow.
     pub schema: Option<&'a Value>,
+    /// With a schema: a text that the strings which the schema leaves free have to be copied from.
+    pub copy_from: Option<&'a str>,
 }
 
 /// What a writer has written.

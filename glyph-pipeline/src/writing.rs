@@ -48,6 +48,7 @@ impl Pipeline {
             user: &user,
             max_new_tokens: ANSWER_TOKENS,
             schema: None,
+            copy_from: None,
         };
         let written = self.write(writer, &request, Span::ALL)?;
         read.tokens.writer.add(&written.usage);

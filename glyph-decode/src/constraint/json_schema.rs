@@ -1,5 +1,6 @@
 //! JSON that follows a JSON schema, by the crate `llguidance`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,8 +9,14 @@ use llguidance::toktrie::{ApproximateTokEnv, TokEnv, TokRxInfo, TokTrie};
 use llguidance::{Matcher, ParserFactory};
 use serde_json::Value;
 
+use copying::Source;
+use place::Place;
+
 use super::Constraint;
 use crate::{DecodeError, Logits, TokenId, Vocabulary};
+
+mod copying;
+mod place;
 
 /// Makes [`JsonConstraint`]s for one vocabulary.
 ///
@@ -30,6 +37,10 @@ struct Tokens {
     exponents: Vec<TokenId>,
     /// Tokens that hold a digit and the letter of an exponent after it.
     powers: Vec<TokenId>,
+    /// Tokens that open a string and go on with what it holds.
+    openers: Vec<TokenId>,
+    /// Tokens that end a string and do not begin another one.
+    enders: Vec<TokenId>,
 }
 
 /// Digits that a number may have. JSON knows no limit, but parsers do.
@@ -73,6 +84,11 @@ impl SchemaCompiler {
             let bytes = vocabulary.token_bytes(token);
             if let [mark @ (b'}' | b']' | b'"' | b',')] = *bytes {
                 tokens.closers.push((token, mark));
+            }
+            match opens_with_content(&bytes) {
+                true => tokens.openers.push(token),
+                false if bytes.first() == Some(&b'"') => tokens.enders.push(token),
+                false => {}
             }
             let digit = |b: &u8| b.is_ascii_digit();
             let e = |b: &u8| matches!(b, b'e' | b'E');
@@ -126,8 +142,20 @@ impl SchemaCompiler {
             tokens: Arc::clone(&self.tokens),
             hurried: false,
             place: Place::default(),
+            source: None,
+            in_free_string: false,
         })
     }
+}
+
+/// Whether a token holds a quotation mark with the inside of a string after it, if the mark opens
+/// one: anything but what may stand between two values.
+fn opens_with_content(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.iter().rposition(|b| *b == b'"') else {
+        return false;
+    };
+    let marks = b" ,:{}[]\"\n";
+    bytes[last + 1..].iter().any(|b| !marks.contains(b))
 }
 
 /// Lets only JSON through that follows a schema.
@@ -137,33 +165,50 @@ pub struct JsonConstraint {
     tokens: Arc<Tokens>,
     hurried: bool,
     place: Place,
+    source: Option<Source>,
+    /// Whether the schema leaves the open string free.
+    in_free_string: bool,
 }
 
-/// Where in the JSON the output stands.
-#[derive(Debug, Default)]
-struct Place {
-    in_string: bool,
-    escaped: bool,
-    /// Digits, points and signs at the end, outside strings.
-    number: usize,
-    last: u8,
-}
-
-impl Place {
-    fn push(&mut self, byte: u8) {
-        if self.in_string {
-            self.in_string = self.escaped || byte != b'"';
-            self.escaped = !self.escaped && byte == b'\\';
-        } else {
-            self.in_string = byte == b'"';
-            let goes_on = byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
-            self.number = if goes_on { self.number + 1 } else { 0 };
-        }
-        self.last = byte;
+impl JsonConstraint {
+    /// Lets strings that the schema leaves free hold only what stands in `text`, from the
+    /// beginning of a word to the end of one, or nothing. So a model can't make up a name or an
+    /// address.
+    #[must_use]
+    pub fn copying_from(mut self, text: &str) -> Self {
+        self.source = Some(Source::new(text));
+        self
     }
 
-    fn after_digit(&self) -> bool {
-        !self.in_string && self.last.is_ascii_digit()
+    /// Of the tokens that the grammar allows, those that copy; `None` where anything may stand.
+    fn copies(&mut self, allowed: &dyn Fn(TokenId) -> bool) -> Option<BTreeSet<TokenId>> {
+        let source = self.source.as_ref()?;
+        if !self.place.in_string {
+            return None;
+        }
+        let closer = |mark: u8| {
+            let closer = self.tokens.closers.iter().find(|(_, m)| *m == mark);
+            closer.is_some_and(|(token, _)| allowed(*token))
+        };
+        // Names of fields and the values of enumerations are the schema's own. Inside a character
+        // the grammar allows neither, so what holds at the beginning holds to the end.
+        if self.place.content.is_empty() {
+            self.in_free_string = closer(b'}') && closer(b']');
+        }
+        if !self.in_free_string {
+            return None;
+        }
+        let trie = self.env.tok_trie();
+        let ends = source.ends_of(&self.place.content);
+        let mut copies: BTreeSet<TokenId> = ends
+            .iter()
+            .flat_map(|end| trie.all_prefixes(source.from(*end, trie.max_token_len())))
+            .filter(|token| allowed(*token))
+            .collect();
+        if self.place.content.is_empty() || ends.iter().any(|end| source.is_word_end(*end)) {
+            copies.extend(self.tokens.enders.iter().filter(|t| allowed(**t)));
+        }
+        (!copies.is_empty()).then_some(copies)
     }
 }
 
@@ -205,11 +250,17 @@ impl Constraint for JsonConstraint {
                 return Ok(());
             }
         }
-        logits.retain(|token| mask.is_allowed(token));
+        match self.copies(&|token| mask.is_allowed(token)) {
+            Some(copies) => logits.retain(|token| copies.contains(&token)),
+            None => logits.retain(|token| mask.is_allowed(token)),
+        }
         // 1e999 and numbers of a thousand digits are JSON, but no parser's number.
         let mut exclude = |tokens: &[TokenId]| tokens.iter().for_each(|t| logits.exclude(*t));
         if !self.place.in_string {
             exclude(&self.tokens.powers);
+            if self.source.is_some() {
+                exclude(&self.tokens.openers);
+            }
         }
         if self.place.after_digit() {
             exclude(&self.tokens.exponents);

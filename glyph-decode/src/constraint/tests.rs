@@ -10,7 +10,10 @@ use crate::{FinishReason, GenerationConfig, History, Session};
 /// Runs a sampler over random logits until the constraint ends, and gives the text.
 fn random_output(schema: &Value, seed: u64, max: usize) -> (String, bool) {
     let compiler = SchemaCompiler::new(&Bytes, &[EOS]).unwrap();
-    let mut constraint = compiler.compile(schema).unwrap();
+    random_run(compiler.compile(schema).unwrap(), seed, max)
+}
+
+fn random_run(mut constraint: JsonConstraint, seed: u64, max: usize) -> (String, bool) {
     let mut config = GenerationConfig::new(max);
     (config.temperature, config.seed) = (1.0, seed);
     let mut sampler = config.sampler().unwrap();
@@ -99,4 +102,29 @@ fn the_form_goes_before_the_filters() {
         out.finish_reason,
         FinishReason::Complete | FinishReason::Eos(_)
     ));
+}
+
+#[test]
+fn free_strings_can_be_kept_to_a_text() {
+    let text = "The keeper \"Isobel\"  Tarrant lives\nat 4 灯塔 Road, Corran.";
+    let plain = "The keeper Isobel Tarrant lives at 4 灯塔 Road, Corran.";
+    let schema = json!({"type": "object", "properties": {"name": {"type": "string"},
+        "kind": {"enum": ["person", "ship"]}, "places": {"type": "array", "items": {"type": "string"}}},
+        "required": ["name", "kind", "places"], "additionalProperties": false});
+    let compiler = SchemaCompiler::new(&Bytes, &[EOS]).unwrap();
+    let mut longest = 0;
+    for seed in 0..20 {
+        let constraint = compiler.compile(&schema).unwrap().copying_from(text);
+        let (out, complete) = random_run(constraint, seed, 400);
+        assert!(complete, "{out}");
+        let value: Value = serde_json::from_str(&out).expect(&out);
+        let places = value["places"].as_array().unwrap();
+        for copy in places.iter().chain([&value["name"]]) {
+            let copy = copy.as_str().unwrap();
+            assert!(plain.contains(copy), "{copy:?} of {out}");
+            longest = longest.max(copy.len());
+        }
+        assert!(value["kind"] == "person" || value["kind"] == "ship");
+    }
+    assert!(longest > 8, "nothing was copied");
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::passages::{Passage, sentence_words};
+use super::passages::{Passage, PassageSentence, sentence_words};
 use super::sentences::split_sentences;
 use super::support::{Words, best_support};
 use super::text::{is_mostly_han, pattern};
@@ -22,6 +22,14 @@ static CITATION: LazyLock<Regex> = LazyLock::new(|| {
           | \[\s*\d+\s*\] )",
     )
 });
+
+/// Text in quotation marks or between backticks.
+static QUOTE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"`([^`]+)`|"([^"]+)"|“([^”]+)”|「([^」]+)」"#));
+
+/// "Answer:", "The answer is:".
+static LABEL: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)^(?:question|(?:the\s+)?answer(?:\s+is)?)\s*[:：]\s*"));
 
 /// A sentence that stands in the passages.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,16 +109,15 @@ pub(crate) fn check(draft: &str, passages: &[Passage], question: &str) -> Checke
     };
     let mut said = BTreeSet::new();
     for sentence in text.lines().flat_map(split_sentences) {
-        let sentence = sentence
-            .trim()
-            .trim_start_matches(['-', '*', '•'])
-            .trim_start()
-            .to_owned();
-        if sentence.is_empty() || !said.insert(sentence.to_lowercase()) {
+        let sentence = sentence.trim().trim_start_matches(['-', '*', '•', '+']);
+        let sentence = LABEL.replace(sentence.trim_start(), "").into_owned();
+        // A question is no answer: small models like to say it again first.
+        let asks = sentence.ends_with(['?', '？']);
+        if sentence.is_empty() || asks || !said.insert(sentence.to_lowercase()) {
             continue;
         }
         match best_support(&sentence, &words, &question) {
-            Some((indices, support)) => {
+            Some((indices, support)) if quotes_hold(&sentence, &sentences) => {
                 let pages: BTreeSet<u32> = indices.iter().map(|i| sentences[*i].page).collect();
                 checked.supported.push(Supported {
                     text: sentence,
@@ -119,10 +126,33 @@ pub(crate) fn check(draft: &str, passages: &[Passage], question: &str) -> Checke
                     support,
                 });
             }
-            None => checked.unsupported.push(sentence),
+            _ => checked.unsupported.push(sentence),
         }
     }
+    let held: Vec<&Words> = (checked.supported.iter())
+        .flat_map(|s| s.sentences.iter().map(|i| &words[*i]))
+        .collect();
+    if !question.is_covered_by(&held) {
+        // True perhaps, but no answer to what was asked.
+        let off_topic = checked.supported.drain(..).map(|s| s.text);
+        checked.unsupported.extend(off_topic);
+    }
     checked
+}
+
+/// Whether what a sentence quotes, such as a command or a name, stands in the passages letter for
+/// letter.
+fn quotes_hold(sentence: &str, passages: &[&PassageSentence]) -> bool {
+    QUOTE.captures_iter(sentence).all(|found| {
+        let quote = found
+            .iter()
+            .skip(1)
+            .flatten()
+            .next()
+            .map_or("", |m| m.as_str())
+            .trim();
+        passages.iter().any(|p| p.text.contains(quote))
+    })
 }
 
 #[cfg(test)]
@@ -158,6 +188,27 @@ mod tests {
         );
         assert_eq!(checked.foreign_pages, [9, 12]);
         assert_eq!(checked.unsupported, ["It was painted blue by sailors."]);
+    }
+
+    #[test]
+    fn quotations_hold_letter_for_letter_and_answers_are_about_the_question() {
+        let about =
+            |draft: &str, question: &str| !check(draft, &passages(), question).supported.is_empty();
+        let lamp = "Where was the lamp made?";
+        assert!(about("The lamp was made in \"Glasgow\".", lamp));
+        assert!(!about("The lamp was made in `Glasgow --and Leith`.", lamp));
+        let true_but_beside = "The tower was built by Isobel Tarrant.";
+        assert!(about(true_but_beside, "Who built the tower?"));
+        assert!(!about(true_but_beside, "Which sailors ate the green soup?"));
+    }
+
+    #[test]
+    fn the_question_and_labels_go() {
+        let draft =
+            "Question: Where was the lamp made?\nThe answer is: The lamp was made in Glasgow.";
+        let checked = check(draft, &passages(), "Where was the lamp made?");
+        assert_eq!(checked.text(), "The lamp was made in Glasgow. [page 5]");
+        assert!(checked.unsupported.is_empty());
     }
 
     #[test]

@@ -158,9 +158,10 @@ mod tests {
     #[test]
     fn what_is_said_twice_is_given_once() {
         let lines = [
-            line(1, 1, "The lamp is green."),
-            line(2, 1, "The lamp is green."),
-            line(3, 1, "- 3 -"),
+            line(1, 5, "The lamp is green."),
+            line(2, 5, "The lamp is green."),
+            line(3, 9, "- 3 -"),
+            line(3, 60, "- 3 -"),
         ];
         let found = passages("What colour is the lamp?", &lines, 99, &count);
         assert_eq!(found.len(), 1);

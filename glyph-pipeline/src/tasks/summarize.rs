@@ -50,7 +50,7 @@ pub fn summarize(lines: &[ReadLine], n: usize) -> Vec<SummarySentence> {
     let mut last_block = usize::MAX;
     for (sentence, block) in &all {
         let opens = *block != last_block;
-        if is_prose(sentence) {
+        if is_prose(&sentence.text) {
             usable.push((sentence, opens));
             last_block = *block;
         }
@@ -119,8 +119,8 @@ fn select(vectors: &graph::Vectors, scores: &[f32], n: usize) -> Vec<usize> {
 }
 
 /// Whether a sentence can stand in a summary.
-fn is_prose(sentence: &Sentence) -> bool {
-    let text = sentence.text.trim();
+pub(crate) fn is_prose(text: &str) -> bool {
+    let text = text.trim();
     let han = is_mostly_han(text);
     let ends = text
         .trim_end_matches(['"', '”', '’', '」', '』', ')', '）', '\''])

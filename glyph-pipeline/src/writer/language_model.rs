@@ -13,8 +13,6 @@ use glyph_decode::{
     Pretrained, Session, SpecialTokens, Tokenizer,
 };
 
-use serde_json::Value;
-
 use super::{WriteRequest, Writer, Written};
 use crate::{PipelineError, pretrained};
 
@@ -88,9 +86,9 @@ impl LanguageModelWriter {
     fn constrain<'s>(
         &self,
         generator: Generator<'s>,
-        schema: Option<&Value>,
+        request: &WriteRequest<'_>,
     ) -> Result<Generator<'s>, DecodeError> {
-        let Some(schema) = schema else {
+        let Some(schema) = request.schema else {
             return Ok(generator);
         };
         let compiler = match self.schemas.get() {
@@ -101,16 +99,20 @@ impl LanguageModelWriter {
                 self.schemas.get_or_init(|| compiler)
             }
         };
-        Ok(generator.constrained_by(compiler.compile(schema)?))
+        let mut constraint = compiler.compile(schema)?;
+        if let Some(text) = request.copy_from {
+            constraint = constraint.copying_from(text);
+        }
+        Ok(generator.constrained_by(constraint))
     }
 
     #[cfg(not(feature = "json-schema"))]
     fn constrain<'s>(
         &self,
         generator: Generator<'s>,
-        schema: Option<&Value>,
+        request: &WriteRequest<'_>,
     ) -> Result<Generator<'s>, DecodeError> {
-        match schema {
+        match request.schema {
             None => Ok(generator),
             Some(_) => Err(DecodeError::Constraint(format!(
                 "{} was asked for JSON of a schema, which needs the feature json-schema",
@@ -166,7 +168,7 @@ impl Writer for LanguageModelWriter {
             Some(session) if session.capacity() >= capacity => session,
             _ => Session::new(self.model.clone(), self.tokenizer.clone(), capacity)?,
         };
-        let generator = self.constrain(session.generate(&prompt, &config)?, request.schema)?;
+        let generator = self.constrain(session.generate(&prompt, &config)?, request)?;
         let total = (request.max_new_tokens * 4 + prompt.len()).max(1) as f64;
         let mut out = generator
             .on_progress(|p| {

@@ -70,6 +70,7 @@ impl Pipeline {
             user: &user,
             max_new_tokens: JSON_TOKENS,
             schema: Some(schema),
+            copy_from: Some(&text),
         };
         let written = self.write(writer, &request, Span::ALL)?;
         read.tokens.writer.add(&written.usage);

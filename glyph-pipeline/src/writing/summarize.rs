@@ -24,6 +24,11 @@ const SUMMARY_TOKENS: usize = 160;
 /// Tokens of section summaries that are written together from; more are first summarised in groups.
 const REDUCE_TOKENS: usize = 700;
 
+/// Sentences below which a summary of several sections says too little.
+const ENOUGH_SENTENCES: usize = 3;
+/// Sentences of sections that are then added.
+const SPREAD_SENTENCES: usize = 5;
+
 const SYSTEM: &str = "You summarize texts in a few plain sentences, using only what the text says.";
 
 /// A summary that a language model wrote.
@@ -34,8 +39,8 @@ pub struct WrittenSummary {
     pub text: String,
     /// The summaries of its sections, in order.
     pub sections: Vec<SectionSummary>,
-    /// Whether the model's summary of the whole did not hold, so that `text` joins what the
-    /// sections say first.
+    /// Whether little or nothing of the model's summary of the whole held, so that `text` joins
+    /// what the sections say.
     pub quoted: bool,
     /// Name of the model.
     pub writer: String,
@@ -107,7 +112,12 @@ impl Pipeline {
         let count = chosen.len().max(1) as f64;
         let mut summaries = Vec::new();
         for (i, (rows, chosen)) in chosen.iter().enumerate() {
-            let evidence = tasks::reread(chosen, &scan.lines, &read.output);
+            let mut evidence = tasks::reread(chosen, &scan.lines, &read.output);
+            // A row of a table of contents whose leaders were lost looks like a sentence.
+            evidence.retain(|s| {
+                let text = s.text.trim().trim_end_matches(['.', ' ']);
+                tasks::is_prose(&s.text) && !tasks::is_heading(text)
+            });
             if evidence.is_empty() {
                 continue;
             }
@@ -177,6 +187,10 @@ impl Pipeline {
                     self.condense(writer, group, most, if last { 6 } else { 2 }, span, read)?;
                 any_quoted |= quoted;
                 if last {
+                    let few = condensed.passage.sentences.len() < ENOUGH_SENTENCES;
+                    if few && group.len() > 2 {
+                        return Ok((spread(&condensed.passage, group), true));
+                    }
                     return Ok((condensed.text, quoted));
                 }
                 next.push(condensed.passage);
@@ -211,6 +225,7 @@ impl Pipeline {
             user: &user,
             max_new_tokens,
             schema: None,
+            copy_from: None,
         };
         let written = self.write(writer, &request, span)?;
         read.tokens.writer.add(&written.usage);
@@ -253,6 +268,23 @@ impl Pipeline {
             false,
         ))
     }
+}
+
+/// What was said of the whole, and the first sentences of passages at even distances, in order.
+fn spread(said: &Passage, passages: &[Passage]) -> String {
+    let step = passages.len().div_ceil(SPREAD_SENTENCES).max(1);
+    let first = passages
+        .iter()
+        .step_by(step)
+        .filter_map(|p| p.sentences.first());
+    let mut sentences: Vec<&PassageSentence> = said.sentences.iter().chain(first).collect();
+    sentences.sort_by_key(|s| s.page);
+    sentences.dedup_by(|a, b| a.text == b.text);
+    let cited: Vec<String> = sentences
+        .iter()
+        .map(|s| format!("{}{}", s.text.trim(), tasks::cite(&[s.page])))
+        .collect();
+    cited.join(" ")
 }
 
 /// Something said shorter.

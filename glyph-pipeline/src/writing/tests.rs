@@ -140,13 +140,10 @@ fn a_summary_goes_section_by_section() {
             );
         }
     }
-    // Says the first sentence of the text again, with a made-up page.
+    // Says three sentences of the text again, with a made-up page.
     let writer = Says::new(|user| {
-        let text = user.lines().nth(1).expect("a text");
-        format!(
-            "{} [page 9999]",
-            text.split_inclusive('.').next().unwrap_or(text)
-        )
+        let text: Vec<&str> = user.lines().skip(1).take(3).collect();
+        format!("{} [page 9999]", text.join(" "))
     });
     let asked = writer.asked.clone();
     let seen = Arc::new(Mutex::new(Vec::new()));
