@@ -16,7 +16,9 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
 cargo build --quiet --release -p glyph-decode --example lm_bench
-cargo build --quiet --release --manifest-path benches/peers/candle/Cargo.toml \
+# candle chooses its vector code when it is compiled, Glyph and llama.cpp when they run.
+RUSTFLAGS="-C target-cpu=native" \
+    cargo build --quiet --release --manifest-path benches/peers/candle/Cargo.toml \
     --target-dir "$target/candle"
 for _ in $(seq "$rounds"); do
     "$target/release/examples/lm_bench" "$model" "$threads" >>"$out/glyph"

@@ -13,6 +13,9 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::raster::{CELL_HEIGHT, CELL_WIDTH};
+use crate::typeset::grid;
+
 use crate::code::Tone;
 use crate::config::RenderConfig;
 use crate::marks::remove_mask;
@@ -74,6 +77,21 @@ pub struct CellLayout {
     pub columns: u32,
     /// Rows on a page.
     pub rows: u32,
+}
+
+impl CellLayout {
+    /// Width and height in pixels of a page in the built-in style.
+    pub const BUILTIN_PAGE: (u32, u32) = (grid::PAGE_WIDTH as u32, grid::PAGE_HEIGHT as u32);
+
+    /// The grid of every page in the built-in style.
+    pub const BUILTIN: Self = Self {
+        x0: grid::MARGIN as u32,
+        y0: grid::MARGIN as u32,
+        cell_width: CELL_WIDTH as u32,
+        line_height: CELL_HEIGHT as u32,
+        columns: grid::COLUMNS as u32,
+        rows: grid::ROWS as u32,
+    };
 }
 
 /// A rendered page: 8-bit grey, row-major, 255 is white.

@@ -35,16 +35,6 @@ pub(crate) const BUILTIN_PAGE: (u32, u32) = (PAGE_WIDTH as u32, PAGE_HEIGHT as u
 /// Half-cells in a row, and rows.
 pub(crate) const BUILTIN_GRID: (u32, u32) = (COLUMNS as u32, ROWS as u32);
 
-/// The grid of every page in the built-in style.
-const LAYOUT: CellLayout = CellLayout {
-    x0: MARGIN as u32,
-    y0: MARGIN as u32,
-    cell_width: CELL_WIDTH as u32,
-    line_height: CELL_HEIGHT as u32,
-    columns: COLUMNS as u32,
-    rows: ROWS as u32,
-};
-
 /// Font size for messages and strips; the atlas has its own for each font.
 const PX: f32 = 13.0;
 /// Digits that a row has room for: both margins beside it, the right one first.
@@ -212,7 +202,7 @@ impl CellTypesetter {
             height: PAGE_HEIGHT as u32,
             pixels,
             lines,
-            layout: Some(LAYOUT),
+            layout: Some(CellLayout::BUILTIN),
         })
     }
 
