@@ -1,5 +1,6 @@
 //! From the start of a process to its first page, and the memory that a book takes.
 
+#![allow(missing_docs, reason = "criterion's macros make public functions")]
 #![allow(clippy::print_stdout, reason = "criterion has no place for memory")]
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! The pipeline's stages with the built-in model on the CPU.
 
+#![allow(missing_docs, reason = "criterion's macros make public functions")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -1,5 +1,7 @@
 //! Pages to PNG and back, in pages per second.
 
+#![allow(missing_docs, reason = "criterion's macros make public functions")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

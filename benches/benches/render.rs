@@ -1,5 +1,7 @@
 //! Drawing: characters per second, against filling the same pages' memory.
 
+#![allow(missing_docs, reason = "criterion's macros make public functions")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -1,5 +1,6 @@
 //! 100 MB of text, page by page: pages per second, and the memory that it takes.
 
+#![allow(missing_docs, reason = "criterion's macros make public functions")]
 #![allow(clippy::print_stdout, reason = "criterion has no place for memory")]
 
 use std::path::PathBuf;
