@@ -47,6 +47,9 @@ fn chart(path: &Path, points: &[Point], context: usize) -> Result<(), Box<dyn st
             ((fast * 0.6).max(0.01)..slow * 1.6).log_scale(),
         )?;
     left.configure_mesh()
+        .x_labels(4)
+        .x_max_light_lines(1)
+        .y_max_light_lines(1)
         .x_desc("tokens of the text")
         .y_desc("seconds")
         .x_label_formatter(&|v| format!("{v:.0}"))
@@ -59,6 +62,9 @@ fn chart(path: &Path, points: &[Point], context: usize) -> Result<(), Box<dyn st
         .build_cartesian_2d((low..high).log_scale(), 0.0..1.05f64)?;
     right
         .configure_mesh()
+        .x_labels(4)
+        .x_max_light_lines(1)
+        .y_max_light_lines(1)
         .x_desc("tokens of the text")
         .x_label_formatter(&|v| format!("{v:.0}"))
         .y_label_formatter(&|v| format!("{:.0} %", 100.0 * v))

@@ -53,7 +53,18 @@ impl Pipeline {
         let choosing = Instant::now();
         let mut words = String::new();
         collect_words(schema, &mut words);
-        let scores = tasks::rank(&words, &scan.lines);
+        let mut scores = tasks::rank(&words, &scan.lines);
+        // Dates, amounts and addresses seldom stand beside the name of their field.
+        let least = scores.iter().copied().fold(1.0, f32::max) * 0.01;
+        let fields: Vec<String> = words.split(',').map(|w| w.trim().to_owned()).collect();
+        for (score, wanted) in scores
+            .iter_mut()
+            .zip(tasks::candidate_lines(&scan.lines, &fields))
+        {
+            if wanted {
+                *score = score.max(least);
+            }
+        }
         let choosing = choosing.elapsed().as_secs_f64();
         let mut read = self.crop(document, &scan, &scores, 1)?;
         let mut passages = self.passages_for(writer, &words, &read.output, TEXT_TOKENS)?;

@@ -175,6 +175,7 @@ impl Pipeline {
             .iter()
             .map(|summary| summary_passage(&summary.text, summary.first_page))
             .collect();
+        let sections = passages.clone();
         loop {
             let groups = group(writer, &passages);
             let last = groups.len() == 1;
@@ -188,8 +189,8 @@ impl Pipeline {
                 any_quoted |= quoted;
                 if last {
                     let few = condensed.passage.sentences.len() < ENOUGH_SENTENCES;
-                    if few && group.len() > 2 {
-                        return Ok((spread(&condensed.passage, group), true));
+                    if few && sections.len() > 2 {
+                        return Ok((spread(&condensed.passage, &sections), true));
                     }
                     return Ok((condensed.text, quoted));
                 }
@@ -235,14 +236,11 @@ impl Pipeline {
         if checked.supported.is_empty() {
             let first = passages.iter().filter_map(|p| p.sentences.first());
             let sentences: Vec<PassageSentence> = first.take(fallback).cloned().collect();
-            let text: Vec<String> = sentences
-                .iter()
-                .map(|s| format!("{}{}", s.text.trim(), tasks::cite(&[s.page])))
-                .collect();
+            let text = quote(&sentences.iter().collect::<Vec<_>>());
             let page = sentences.first().map_or(1, |s| s.page);
             return Ok((
                 Condensed {
-                    text: text.join(" "),
+                    text,
                     passage: Passage { page, sentences },
                 },
                 true,
@@ -280,9 +278,17 @@ fn spread(said: &Passage, passages: &[Passage]) -> String {
     let mut sentences: Vec<&PassageSentence> = said.sentences.iter().chain(first).collect();
     sentences.sort_by_key(|s| s.page);
     sentences.dedup_by(|a, b| a.text == b.text);
+    quote(&sentences)
+}
+
+/// Sentences as they are, each with its page and without the mark of a list.
+fn quote(sentences: &[&PassageSentence]) -> String {
     let cited: Vec<String> = sentences
         .iter()
-        .map(|s| format!("{}{}", s.text.trim(), tasks::cite(&[s.page])))
+        .map(|s| {
+            let text = s.text.trim().trim_start_matches(['-', '+', '*', '•', ' ']);
+            format!("{text}{}", tasks::cite(&[s.page]))
+        })
         .collect();
     cited.join(" ")
 }
