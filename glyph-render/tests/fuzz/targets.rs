@@ -8,8 +8,11 @@ use glyph_render::{
     Document, FontFile, Inverter, Limits, OpenOptions, Page, RenderConfig, Renderer, Typesetter,
 };
 
+/// Runs on any bytes.
+pub(crate) type Target = fn(&[u8]);
+
 /// Names of the targets; each has a folder of that name in the corpus.
-pub(crate) const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub(crate) const TARGETS: [(&str, Target); 6] = [
     ("pdf", pdf),
     ("docx", docx),
     ("config", config),
@@ -38,14 +41,17 @@ fn file(extension: &str, data: &[u8]) -> tempfile::NamedTempFile {
 
 fn open(extension: &str, data: &[u8]) {
     let file = file(extension, data);
-    let mut options = OpenOptions::default();
-    options.limits = Limits {
+    let limits = Limits {
         max_text_bytes: 1 << 20,
         max_unzipped_bytes: 4 << 20,
         max_pages: 20,
         max_image_pixels: 1 << 20,
         max_total_pixels: 4 << 20,
         ..Limits::default()
+    };
+    let options = OpenOptions {
+        limits,
+        ..OpenOptions::default()
     };
     match Document::open_with(file.path(), &options) {
         Ok(document) => {
