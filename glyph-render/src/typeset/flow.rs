@@ -288,6 +288,14 @@ impl FlowTypesetter {
             // The strip must keep to its rows.
             let least = strip.as_ref().map_or(1, |strip| strip.least_width(rows));
             canvas.crop(wanted.max(coded_right).max(least), size.1);
+            if let Some(strip) = &mut strip {
+                // Columns that were cut off hold no line.
+                let width = canvas.width as u32;
+                strip.spans.retain(|(from, _)| *from < width);
+                for (_, to) in &mut strip.spans {
+                    *to = (*to).min(width);
+                }
+            }
         }
         if end && self.style.auto_crop_last_page {
             let ends = placed.iter().map(|line| line.top + line.height);

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::engine;
 use crate::exact::{any_block, check};
 
-const STYLES: [&str; 12] = [
+const STYLES: [&str; 13] = [
     r#"{"page-size": "300,140", "columns": 2, "column-gap": 4, "line-numbers": true,
         "font-size": 7, "margin-x": 6, "corner-marks": true, "margin-y": 8}"#,
     r#"{"page-size": "400,120", "columns": 3, "column-gap": 0, "margin-x": 0, "margin-y": 0,
@@ -35,6 +35,8 @@ const STYLES: [&str; 12] = [
         "han-latin-spacing": true, "letter-spacing": 1, "horizontal-scale": 0.75}"#,
     r#"{"page-size": "240,160", "dpi": 144, "han-latin-spacing": true, "corner-marks": true,
         "auto-crop-width": true, "auto-crop-last-page": true, "line-height": "150%"}"#,
+    r#"{"page-size": "500,160", "columns": 2, "auto-crop-width": true, "alignment": "LEFT",
+        "auto-crop-last-page": true}"#,
 ];
 
 proptest! {
