@@ -34,6 +34,14 @@ example name *args:
 bench *args:
     cargo bench -p glyph-benches {{args}}
 
+# Accept the pixels of pages as they are now
+accept:
+    GLYPH_ACCEPT=1 cargo test -p glyph-render --test golden
+
+# Fuzz each target for a number of seconds
+fuzz seconds *targets:
+    fuzz/run.sh {{seconds}} {{targets}}
+
 # A program outside the workspace
 consumer:
     cd tools/consumer && cargo run

@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
 use glyph_pipeline::render::{RenderConfig, Typesetter};
 use serde_json::json;
@@ -46,7 +46,8 @@ fn run(args: &Args) -> Result<()> {
         .pipeline
         .builder()?
         .build()?
-        .ask(&document, &args.question)?;
+        .ask(&document, &args.question)
+        .with_context(|| args.path.display().to_string())?;
     let answer = &reply.output;
     if let Some(dir) = &args.pages {
         let boxes: Vec<_> = answer.evidence.iter().map(|e| (e.page, e.bbox)).collect();

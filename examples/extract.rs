@@ -9,8 +9,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context, Result};
 use clap::Parser;
+use glyph_pipeline::tasks::{Extraction, ExtractionKind};
 use glyph_pipeline::{JsonExtraction, Reply};
 use serde_json::{Value, json};
 
@@ -53,15 +54,29 @@ fn run(args: &Args) -> Result<()> {
     let (document, open) = cli::open(&args.path)?;
     let pipeline = args.pipeline.builder()?.build()?;
     if let Some(schema) = &schema {
-        return by_schema(args, &pipeline.extract_json(&document, schema)?, open);
+        let reply = pipeline
+            .extract_json(&document, schema)
+            .with_context(|| args.path.display().to_string())?;
+        return by_schema(args, &reply, open);
     }
-    let reply = pipeline.extract(&document, &args.fields)?;
-    let kind = |e: &glyph_pipeline::tasks::Extraction| {
-        json!(e)["kind"].to_string().replace(['"', '{', '}'], "")
-    };
+    let reply = pipeline
+        .extract(&document, &args.fields)
+        .with_context(|| args.path.display().to_string())?;
+    let kind = |e: &Extraction| json!(e)["kind"].to_string().replace(['"', '{', '}'], "");
+    let missing: Vec<&String> = args
+        .fields
+        .iter()
+        .filter(|name| {
+            !reply
+                .output
+                .iter()
+                .any(|e| matches!(&e.kind, ExtractionKind::Field(found) if found == *name))
+        })
+        .collect();
     if args.json {
         let object = json!({
             "items": reply.output,
+            "missing_fields": missing,
             "tokens": reply.tokens,
             "seconds": cli::seconds_json(open, &reply.seconds),
         });
@@ -92,6 +107,11 @@ fn run(args: &Args) -> Result<()> {
             e.line,
             100.0 * e.confidence,
             e.value
+        );
+    }
+    for name in missing {
+        println!(
+            "field \"{name}\": not found; it is looked for as a label with its value (\"{name}: …\", \"{name} is …\" or a table's cell)"
         );
     }
     println!("\n{}", cli::account(&reply.tokens));

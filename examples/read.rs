@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
 use glyph_pipeline::encode::Detail;
 use serde_json::json;
@@ -51,7 +51,12 @@ fn run(args: &Args) -> Result<()> {
         Detail::Global
     };
     let (document, open) = cli::open(&args.path)?;
-    let reply = args.pipeline.builder()?.build()?.read(&document, detail)?;
+    let reply = args
+        .pipeline
+        .builder()?
+        .build()?
+        .read(&document, detail)
+        .with_context(|| args.path.display().to_string())?;
     if args.json {
         let object = json!({
             "lines": reply.output,

@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
 use glyph_pipeline::{Reply, WrittenSummary};
 use serde_json::json;
@@ -45,9 +45,14 @@ fn run(args: &Args) -> Result<()> {
     let (document, open) = cli::open(&args.path)?;
     let pipeline = args.pipeline.builder()?.build()?;
     if args.pipeline.writer.is_some() {
-        return written(args, &pipeline.write_summary(&document)?, open);
+        let reply = pipeline
+            .write_summary(&document)
+            .with_context(|| args.path.display().to_string())?;
+        return written(args, &reply, open);
     }
-    let reply = pipeline.summarize(&document, args.sentences)?;
+    let reply = pipeline
+        .summarize(&document, args.sentences)
+        .with_context(|| args.path.display().to_string())?;
     if args.json {
         let object = json!({
             "summary": reply.output,

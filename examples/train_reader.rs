@@ -27,6 +27,9 @@ struct Args {
     /// Folder of .txt files to cut natural text from (`tools/fetch_corpus.sh` fetches one); random words without.
     #[arg(long)]
     corpus: Option<PathBuf>,
+    /// Start from the `encoder.safetensors` and `readout.safetensors` of this folder.
+    #[arg(long)]
+    init: Option<PathBuf>,
     /// Folder of checkpoints and results.
     #[arg(long, default_value = "out/reader")]
     out: PathBuf,
@@ -39,6 +42,12 @@ struct Args {
     /// Peak learning rate.
     #[arg(long, default_value_t = TrainingConfig::default().learning_rate)]
     learning_rate: f64,
+    /// Share of rows worn: moved by a pixel, noisy, or through JPEG.
+    #[arg(long, default_value_t = TrainingConfig::default().worn)]
+    worn: f64,
+    /// Share of natural passages in which some Han are exchanged for random ones.
+    #[arg(long, default_value_t = TrainingConfig::default().strangers)]
+    strangers: f64,
     /// Seed of samples and first weights.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -59,6 +68,8 @@ fn main() -> Result<()> {
         batch_rows: args.batch_rows,
         learning_rate: args.learning_rate,
         seed: args.seed,
+        worn: args.worn,
+        strangers: args.strangers,
         ..TrainingConfig::default()
     };
     std::fs::create_dir_all(&args.out)
@@ -70,6 +81,8 @@ fn main() -> Result<()> {
             trainer.steps_done(),
             args.out.display()
         );
+    } else if let Some(dir) = &args.init {
+        trainer.start_from(dir)?;
     }
     let bar = ProgressBar::new(args.steps as u64).with_position(trainer.steps_done() as u64);
     bar.set_style(ProgressStyle::with_template(

@@ -1,1 +1,7 @@
-//! Benchmarks of Glyph.
+//! Benchmarks of Glyph: the texts and measures that they share.
+
+mod measure;
+mod text;
+
+pub use measure::{cpu_seconds, peak_memory};
+pub use text::{Language, text};

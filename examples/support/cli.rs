@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
-use glyph_pipeline::render::{BBox, Document, Page};
+use glyph_pipeline::render::{BBox, Block, Document, Page};
 use glyph_pipeline::{
     DeviceSpec, LanguageModelWriter, Pipeline, PipelineBuilder, Progress, Stage, StageSeconds,
     TokenAccount,
 };
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Size of the feature cache.
 const CACHE_BYTES: u64 = 2 << 30;
@@ -113,6 +113,53 @@ fn progress_bars() -> impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'stat
         }
         ControlFlow::Continue(())
     }
+}
+
+/// A bar over pages that appears once a run takes more than a second.
+pub(crate) struct PageBar {
+    started: Instant,
+    bar: ProgressBar,
+}
+
+/// The bar of a run that begins now.
+pub(crate) fn page_bar() -> PageBar {
+    PageBar {
+        started: Instant::now(),
+        bar: ProgressBar::hidden(),
+    }
+}
+
+impl PageBar {
+    /// Shows which share of the document is done, and how many pages that is.
+    pub(crate) fn update(&self, share: f64, pages: usize) {
+        if self.bar.is_hidden() && self.started.elapsed() >= Duration::from_secs(1) {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            self.bar.set_length(1000);
+            if let Ok(style) = ProgressStyle::with_template("{bar:32} {percent:>3} %  {msg}  {eta}")
+            {
+                self.bar.set_style(style);
+            }
+        }
+        self.bar.set_message(format!("{pages} pages"));
+        self.bar.set_position((share * 1000.0) as u64);
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Which share of the document lies before the end of a page.
+pub(crate) fn done(document: &Document, page: &Page) -> f64 {
+    let blocks = document.blocks.len().max(1) as f64;
+    let Some(line) = page.lines.last() else {
+        return (f64::from(page.number) / blocks).min(1.0);
+    };
+    let within = match document.blocks.get(line.source_block) {
+        Some(Block::Text { text, .. }) => line.source.end as f64 / text.len().max(1) as f64,
+        _ => 1.0,
+    };
+    ((line.source_block as f64 + within) / blocks).min(1.0)
 }
 
 /// Opens a document and says on standard error how long that took if it took long.

@@ -7,6 +7,8 @@ pub use text::{Corpus, TextSource};
 use glyph_decode::{Cell, Charset};
 use glyph_encode::builtin::{PATCH_SIZE, ROW_WIDTH};
 use glyph_render::{Typesetter, half_cells};
+use image::codecs::jpeg::JpegEncoder;
+use image::{ExtendedColorType, ImageFormat};
 use rand::Rng;
 
 /// Half-width cells in a row.
@@ -52,6 +54,42 @@ impl Sample {
             at += width;
         }
         Self { pixels, cells }
+    }
+
+    /// Wears the row as images of pages are worn, legible still: moved by a pixel, with noise on 2 of
+    /// 100 pixels, or through JPEG at quality 80. The labels stay.
+    pub fn wear(mut self, rng: &mut impl Rng) -> Self {
+        match rng.random_range(0..3) {
+            0 => {
+                let (dx, dy) = [(1, 0), (-1, 0), (0, 1), (0, -1)][rng.random_range(0..4)];
+                let source = self.pixels.clone();
+                for y in 0..PATCH_SIZE as i64 {
+                    for x in 0..ROW_WIDTH as i64 {
+                        let (from_x, from_y) = (x - dx, y - dy);
+                        let inside = (0..ROW_WIDTH as i64).contains(&from_x)
+                            && (0..PATCH_SIZE as i64).contains(&from_y);
+                        self.pixels[y as usize * ROW_WIDTH + x as usize] = if inside {
+                            source[from_y as usize * ROW_WIDTH + from_x as usize]
+                        } else {
+                            255
+                        };
+                    }
+                }
+            }
+            1 => {
+                for pixel in &mut self.pixels {
+                    if rng.random_bool(0.02) {
+                        *pixel = rng.random();
+                    }
+                }
+            }
+            _ => {
+                // JPEG's blocks of 8 x 8 lie anywhere on a row.
+                let (left, top) = (rng.random_range(0..8), rng.random_range(0..8));
+                self.pixels = through_jpeg(&self.pixels, left, top);
+            }
+        }
+        self
     }
 
     /// Makes the row illegible for this reader (moved off the grid, stretched, or noise) and labels
@@ -106,6 +144,29 @@ impl Sample {
     }
 }
 
+/// A row after JPEG at quality 80, its top left at `(left, top)` of the image.
+fn through_jpeg(row: &[u8], left: usize, top: usize) -> Vec<u8> {
+    let (width, height) = (ROW_WIDTH + left, PATCH_SIZE + top);
+    let mut canvas = vec![255u8; width * height];
+    for (y, line) in row.chunks_exact(ROW_WIDTH).enumerate() {
+        let at = (y + top) * width + left;
+        canvas[at..at + ROW_WIDTH].copy_from_slice(line);
+    }
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, 80)
+        .encode(&canvas, width as u32, height as u32, ExtendedColorType::L8)
+        .expect("a grey image of a row's size is valid");
+    let worn = image::load_from_memory_with_format(&bytes, ImageFormat::Jpeg)
+        .expect("what was just encoded can be decoded")
+        .into_luma8();
+    let mut out = Vec::with_capacity(row.len());
+    for y in 0..PATCH_SIZE {
+        let at = (y + top) * width + left;
+        out.extend_from_slice(&worn.as_raw()[at..at + ROW_WIDTH]);
+    }
+    out
+}
+
 /// The longest beginning of `text` that fits a row, without tabs and control characters.
 fn fit(text: &str) -> String {
     let mut used = 0;
@@ -116,4 +177,30 @@ fn fit(text: &str) -> String {
             used <= CELLS_PER_ROW
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use glyph_render::RenderConfig;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    fn worn_rows_keep_their_labels_and_most_of_their_ink() {
+        let typesetter = Typesetter::new(RenderConfig::builtin()).expect("the built-in style");
+        let clean = Sample::draw(&typesetter, "A row of text, 一行文字.");
+        let ink = |s: &Sample| -> i64 { s.pixels.iter().map(|&p| 255 - i64::from(p)).sum() };
+        let mut changed = 0;
+        for seed in 0..12 {
+            let worn = clean.clone().wear(&mut ChaCha8Rng::seed_from_u64(seed));
+            assert_eq!(worn.cells, clean.cells);
+            assert_eq!(worn.pixels.len(), clean.pixels.len());
+            // Noise adds ink on white paper: 2 of 100 pixels, half black on average.
+            let noise = (ROW_WIDTH * PATCH_SIZE) as i64 * 255 * 2 / 100;
+            assert!((ink(&worn) - ink(&clean)).abs() < noise + ink(&clean) / 4);
+            changed += usize::from(worn.pixels != clean.pixels);
+        }
+        assert_eq!(changed, 12);
+    }
 }

@@ -33,6 +33,13 @@ pub struct TrainingConfig {
     pub weight_decay: f32,
     /// Share of rows made illegible on purpose.
     pub spoiled: f64,
+    /// Share of rows worn, legible still ([`Sample::wear`]).
+    #[serde(default)]
+    pub worn: f64,
+    /// Share of natural passages in which some Han are exchanged for random ones, so that the
+    /// reader looks instead of guessing ([`TextSource::with_strangers`]).
+    #[serde(default)]
+    pub strangers: f64,
     /// Seed of the samples and of the first weights.
     pub seed: u64,
 }
@@ -46,6 +53,8 @@ impl Default for TrainingConfig {
             warmup_steps: 200,
             weight_decay: 0.01,
             spoiled: 0.03,
+            worn: 0.0,
+            strangers: 0.0,
             seed: 1,
         }
     }
@@ -78,6 +87,25 @@ impl ReaderModel {
             encoder: BuiltinEncoderConfig::default().init(device),
             readout: ReadoutConfig::new(set.head_classes(), set.tail_classes()).init(device),
         }
+    }
+
+    /// Loads what [`ReaderModel::export`] wrote.
+    ///
+    /// # Errors
+    /// If a file is missing or holds other tensors than the model.
+    pub fn import(&mut self, dir: &Path) -> Result<(), AlignError> {
+        fn read<M: ModuleSnapshot>(module: &mut M, path: PathBuf) -> Result<(), AlignError> {
+            let mut store =
+                SafetensorsStore::from_file(&path).with_from_adapter(HalfPrecisionAdapter::new());
+            let reason = match module.load_from(&mut store) {
+                Ok(result) if result.unused.is_empty() => return Ok(()),
+                Ok(result) => format!("unused tensors: {}", result.unused.join(", ")),
+                Err(error) => error.to_string(),
+            };
+            Err(AlignError::Checkpoint { path, reason })
+        }
+        read(&mut self.encoder, dir.join("encoder.safetensors"))?;
+        read(&mut self.readout, dir.join("readout.safetensors"))
     }
 
     /// Writes `encoder.safetensors` and `readout.safetensors` in half precision: the files that
@@ -153,12 +181,23 @@ impl ReaderTrainer {
                 .with_grad_clipping(Some(GradientClippingConfig::Norm(1.0)))
                 .init(),
             typesetter: Typesetter::new(RenderConfig::builtin())?,
-            source: TextSource::new(corpus),
+            source: TextSource::new(corpus).with_strangers(config.strangers),
             step: 0,
             history: Vec::new(),
             config,
             device,
         })
+    }
+
+    /// Starts from exported weights instead of fresh ones, with a fresh optimiser.
+    ///
+    /// # Errors
+    /// As [`ReaderModel::import`].
+    pub fn start_from(&mut self, dir: &Path) -> Result<(), AlignError> {
+        let mut model = self.model.valid();
+        model.import(dir)?;
+        self.model = model.train();
+        Ok(())
     }
 
     /// Goes on from the checkpoint in `dir`, if there is one; says whether there was.
@@ -246,6 +285,8 @@ impl ReaderTrainer {
                 let sample = Sample::draw(&self.typesetter, &self.source.line(&mut rng));
                 if rng.random_bool(self.config.spoiled) {
                     sample.spoil(&mut rng)
+                } else if self.config.worn > 0.0 && rng.random_bool(self.config.worn) {
+                    sample.wear(&mut rng)
                 } else {
                     sample
                 }

@@ -83,8 +83,13 @@ pub fn plan_crops(scores: &[RegionScore], budget: &CropBudget) -> Vec<Crop> {
     for (&(page, row), &score) in &chosen {
         let bbox = by_position[&(page, row)].bbox;
         match crops.last_mut() {
-            // A gap of one row is a blank row between paragraphs: not worth a second crop.
-            Some(crop) if crop.page == page && row <= crop.last_row + 2 => {
+            // A blank row between paragraphs is not worth a second crop; it costs no token.
+            Some(crop)
+                if crop.page == page
+                    && (row == crop.last_row + 1
+                        || (row == crop.last_row + 2
+                            && !by_position.contains_key(&(page, row - 1)))) =>
+            {
                 crop.last_row = row;
                 crop.bbox = crop.bbox.union(bbox);
                 crop.score = crop.score.max(score);
@@ -154,6 +159,23 @@ mod tests {
                 height: 70
             }
         );
+    }
+
+    #[test]
+    fn rows_that_were_not_chosen_are_not_encoded() {
+        // Every second row matters; row 5 is blank.
+        let scores: Vec<_> = (1..=9)
+            .filter(|r| *r != 5)
+            .map(|r| row(1, r, if r % 2 == 0 { 1.0 } else { 0.0 }))
+            .collect();
+        let budget = CropBudget {
+            max_vision_tokens: 48,
+            tokens_per_row: 12,
+            context_rows: 0,
+        };
+        let crops = plan_crops(&scores, &budget);
+        let rows: Vec<_> = crops.iter().map(|c| (c.first_row, c.last_row)).collect();
+        assert_eq!(rows, [(2, 2), (4, 6), (8, 8)]);
     }
 
     #[test]

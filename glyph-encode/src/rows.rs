@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use glyph_render::{BBox, Page};
+use glyph_render::{BBox, CellLayout, Page};
 
 use crate::builtin::{PATCH_SIZE, ROW_WIDTH};
 
@@ -24,11 +24,11 @@ const INK: u8 = 160;
 
 /// The rows of text of a page that hold ink, from top to bottom.
 ///
-/// Pages with a [`CellLayout`](glyph_render::CellLayout) of the built-in cell size are read on
-/// their grid. On any other page, rows are found by their horizontal projection and scaled to the
+/// Pages with a [`CellLayout`] of the built-in cell size are read on their grid, and so are pages
+/// without one that have the built-in size and margins, such as scans of them. On any other page, rows are found by their horizontal projection and scaled to the
 /// built-in size: a guess, which the reader's confidence then judges.
 pub fn text_rows(page: &Page) -> Vec<Row<'_>> {
-    match page.layout {
+    match page.layout.or_else(|| builtin_layout(page)) {
         Some(layout)
             if layout.line_height as usize == PATCH_SIZE
                 && layout.cell_width as usize * 2 == PATCH_SIZE
@@ -41,7 +41,23 @@ pub fn text_rows(page: &Page) -> Vec<Row<'_>> {
     }
 }
 
-fn grid_rows(page: &Page, layout: glyph_render::CellLayout) -> Vec<Row<'_>> {
+/// The built-in grid, if the page has its size and no ink outside it.
+fn builtin_layout(page: &Page) -> Option<CellLayout> {
+    let (layout, width) = (CellLayout::BUILTIN, page.width as usize);
+    if (page.width, page.height) != CellLayout::BUILTIN_PAGE {
+        return None;
+    }
+    let columns = layout.x0 as usize..layout.x0 as usize + ROW_WIDTH;
+    let rows = layout.y0 as usize..(layout.y0 + layout.rows * layout.line_height) as usize;
+    let outside = |y: usize, x: usize| !rows.contains(&y) || !columns.contains(&x);
+    let lines = page.pixels.chunks_exact(width).enumerate();
+    let clean = lines
+        .flat_map(|(y, line)| line.iter().enumerate().map(move |(x, &p)| (y, x, p)))
+        .all(|(y, x, p)| p >= INK || !outside(y, x));
+    clean.then_some(layout)
+}
+
+fn grid_rows(page: &Page, layout: CellLayout) -> Vec<Row<'_>> {
     let stride = page.width as usize;
     (0..layout.rows)
         .filter_map(|i| {

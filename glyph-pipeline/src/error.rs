@@ -48,7 +48,10 @@ pub enum PipelineError {
         reason: String,
     },
     /// Nothing to read.
-    #[error("no text found: the document has {pages} page(s) without any row of text")]
+    #[error(
+        "no text found: the document has {pages} page(s) without any row of text; \
+         check that they show text, dark on light and upright"
+    )]
     NoText {
         /// Pages looked at.
         pages: usize,

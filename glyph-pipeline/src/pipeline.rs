@@ -213,7 +213,12 @@ impl Pipeline {
         let scores = tasks::rank(question, &scan.lines);
         let choosing = choosing.elapsed().as_secs_f64();
         let mut read = self.crop(document, &scan, &scores, 1)?;
-        let mut output = tasks::answer(question, &read.output)?;
+        // Where nothing was worth a crop, the scan tells whether it could be read at all.
+        let lines = match read.output.is_empty() {
+            true => &scan.lines,
+            false => &read.output,
+        };
+        let mut output = tasks::answer(question, lines)?;
         if let Some(writer) = &self.writer {
             output = self.write_answer(&**writer, question, output, &mut read)?;
         }

@@ -1,11 +1,21 @@
 //! How pages look.
 
+mod budget;
 mod flow;
+mod geometry;
 mod json;
+mod marks;
+mod presets;
+mod size;
+mod theme;
 
 use std::path::Path;
 
+pub use budget::PageBudget;
 pub use flow::{Alignment, Color, FlowStyle, NewlineMarkup};
+pub(crate) use geometry::{Geometry, invalid};
+pub use marks::{Banner, Grid, LineNumbers, Restart, Watermark};
+pub use size::{FontSize, Importance, ScoreCallback, Scorer};
 
 use crate::error::RenderError;
 use crate::font::FontFile;
@@ -29,6 +39,31 @@ pub struct RenderConfig {
     pub fonts: Vec<FontFile>,
     /// Grey edges; black and white only when false.
     pub antialias: bool,
+    /// Pages carry codes in the low bits of their pixels, by which [`invert`](crate::invert)
+    /// gives back their text exactly. On by default; ink and background must differ by 24 grey
+    /// levels at least.
+    pub invertible: bool,
+    /// What is done to the text before it is laid out.
+    pub normalization: Normalization,
+}
+
+/// Unicode normalisation (UAX #15) of the text before it is laid out.
+///
+/// It loses distinctions: the text that is read back from pages is the
+/// normalised one. [`PageLine::source`](crate::PageLine::source) still tells bytes
+/// of the document's own text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Normalization {
+    /// The text stays as it is.
+    #[default]
+    None,
+    /// Canonical composition: `e` and a combining acute become `é`, which has a
+    /// glyph.
+    Nfc,
+    /// Compatibility composition: full-width letters, ligatures and the like
+    /// become the plain characters too.
+    Nfkc,
 }
 
 /// The two ways of setting text.
@@ -39,88 +74,41 @@ pub enum Style {
     /// half-cells of 7 x 14 px a row, 69 rows.
     Cells,
     /// Proportional text on pages of any size.
-    Flow(FlowStyle),
+    Flow(Box<FlowStyle>),
 }
 
 impl RenderConfig {
-    /// The names that [`RenderConfig::preset`] knows.
-    pub const PRESETS: [&'static str; 4] = ["builtin", "glyph-en", "dense", "print-300dpi"];
-
     /// The built-in cell style, which the built-in reader is trained on.
     pub fn builtin() -> Self {
         Self {
             style: Style::Cells,
             fonts: Vec::new(),
             antialias: true,
+            invertible: true,
+            normalization: Normalization::None,
         }
     }
 
     /// A proportional style with the embedded fonts.
     pub fn with_flow(style: FlowStyle) -> Self {
         Self {
-            style: Style::Flow(style),
+            style: Style::Flow(Box::new(style)),
             fonts: Vec::new(),
             antialias: true,
+            invertible: true,
+            normalization: Normalization::None,
         }
     }
 
-    /// A configuration by name: `builtin`; `glyph-en`, the English style that
-    /// Glyph ships, in DejaVu Sans for Verdana; `dense`, smaller still;
-    /// `print-300dpi`, as a printed page would be scanned.
-    ///
-    /// # Errors
-    /// When no preset has that name.
-    pub fn preset(name: &str) -> Result<Self, RenderError> {
-        let base = FlowStyle {
-            margin_x: 10.0,
-            margin_y: 10.0,
-            ..FlowStyle::default()
-        };
-        let style = match name {
-            "builtin" => return Ok(Self::builtin()),
-            "glyph-en" => FlowStyle {
-                alignment: Alignment::Left,
-                auto_crop_width: true,
-                auto_crop_last_page: true,
-                ..base
-            },
-            "dense" => FlowStyle {
-                font_size: 7.0,
-                line_height: 7.5,
-                margin_x: 7.0,
-                margin_y: 7.0,
-                alignment: Alignment::Left,
-                auto_crop_last_page: true,
-                ..base
-            },
-            "print-300dpi" => FlowStyle {
-                dpi: 300.0,
-                font_size: 10.0,
-                line_height: 12.0,
-                margin_x: 54.0,
-                margin_y: 54.0,
-                space_after: 6.0,
-                ..base
-            },
-            other => {
-                return Err(RenderError::InvalidOption {
-                    key: "preset".to_owned(),
-                    found: format!("\"{other}\""),
-                    expected: format!("one of {}", Self::PRESETS.join(", ")),
-                });
-            }
-        };
-        Ok(Self::with_flow(style))
-    }
-
     /// Reads a configuration with Glyph's own keys (`page-size`, `dpi`,
-    /// `font-size` ...) and this crate's (`preset`, `fonts`, `antialias`,
-    /// `max-tokens-per-page`). Keys that are absent take the preset's value, and
+    /// `font-size` ...) and this crate's (`preset`, `theme`, `fonts`, `columns` ...);
+    /// the README lists them all. Keys that are absent take the preset's value, and
     /// without a preset the defaults of Glyph's code ([`FlowStyle::default`]).
+    /// Lengths are numbers of points, or have a unit: `"12px"`, `"5mm"`.
     ///
     /// # Errors
-    /// When the text is not valid JSON, or a key is unknown, not implemented,
-    /// or out of range. Nothing is ignored silently.
+    /// When the text is not valid JSON, or a key is unknown or out of range.
+    /// Nothing is ignored silently.
     pub fn from_json(json: &str) -> Result<Self, RenderError> {
         json::parse(json, None)
     }

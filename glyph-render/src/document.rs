@@ -1,5 +1,6 @@
 //! What the renderer reads: blocks of text, or pages that are images already.
 
+mod chunks;
 #[cfg(feature = "docx")]
 mod docx;
 mod error;
@@ -7,12 +8,16 @@ mod images;
 mod join;
 mod markdown;
 mod options;
+mod outline;
 mod pdf;
 mod sniff;
 mod text;
 
+pub use chunks::{Chunk, estimate_tokens};
 pub use error::DocumentError;
+pub(crate) use join::is_cjk;
 pub use options::{Limits, OpenOptions, ProgressCallback};
+pub use outline::{Section, TocEntry, table_of_contents};
 
 use sniff::{Kind, Source};
 use std::path::Path;
@@ -110,7 +115,7 @@ impl Document {
         }
         let source = Source::open(path, &options.limits)?;
         match sniff::kind(&source)? {
-            Kind::Text => text::open(source, options).map(|text| Self::from_text(&text)),
+            Kind::Text => text::open(source, options).map(Self::from),
             Kind::Markdown => text::open(source, options).map(|text| markdown::parse(&text)),
             Kind::Pdf => pdf::open(source, options),
             #[cfg(feature = "docx")]
@@ -133,10 +138,7 @@ impl Document {
 
     /// One preformatted block that holds the whole text, line breaks kept.
     pub fn from_text(text: &str) -> Self {
-        Self {
-            title: None,
-            blocks: vec![Block::text(BlockKind::Preformatted, text, None)],
-        }
+        Self::from(text.to_owned())
     }
 
     /// The text of all text blocks, as it counts for tokens: a blank line between blocks, a
@@ -161,6 +163,16 @@ impl Document {
     /// Whether the document consists of page images only.
     pub fn is_images(&self) -> bool {
         !self.blocks.is_empty() && self.blocks.iter().all(|b| matches!(b, Block::Page(_)))
+    }
+}
+
+/// As [`Document::from_text`], without a copy.
+impl From<String> for Document {
+    fn from(text: String) -> Self {
+        Self {
+            title: None,
+            blocks: vec![Block::text(BlockKind::Preformatted, text, None)],
+        }
     }
 }
 

@@ -1,13 +1,17 @@
 //! Fonts: the user's files first, then the embedded chunks.
 
 mod chunks;
+mod file;
+mod outline;
+mod ranges;
 
-use std::path::{Path, PathBuf};
-
-use fontdue::{Font, FontSettings};
+use std::path::PathBuf;
 
 use crate::error::RenderError;
 use chunks::Chunk;
+use file::UserFont;
+pub(crate) use outline::Outline;
+pub(crate) use ranges::{CharRange, RANGES};
 
 /// A font file of the user's, tried before the embedded fonts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,11 +40,12 @@ pub(crate) enum Family {
 /// The chain of fonts that a character is looked up in.
 ///
 /// The user's fonts come first, then DejaVu (Mono or Sans by the style), then
-/// Droid Sans Fallback for Chinese and kana, then DejaVu Sans for symbols. The
-/// embedded fonts are parsed when a character first needs them.
+/// Droid Sans Fallback for Chinese and kana, then DejaVu Sans for symbols. Of
+/// each font only the glyphs that are drawn are parsed.
 pub struct FontSet {
-    user: Vec<Font>,
+    user: Vec<UserFont>,
     latin: Latin,
+    id: u32,
 }
 
 impl std::fmt::Debug for FontSet {
@@ -54,68 +59,65 @@ impl std::fmt::Debug for FontSet {
 
 impl FontSet {
     pub(crate) fn new(files: &[FontFile], latin: Latin, px: f32) -> Result<Self, RenderError> {
-        let user = files
-            .iter()
-            .map(|file| load_file(&file.path, file.index, px))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { user, latin })
+        let mut set = Self::embedded(latin);
+        let mut id = crc32fast::Hasher::new_with_initial(set.id);
+        for file in files {
+            let font = UserFont::open(file, px)?;
+            id.update(&font.checksum().to_le_bytes());
+            id.update(&file.index.to_le_bytes());
+            set.user.push(font);
+        }
+        set.id = id.finalize();
+        Ok(set)
     }
 
     pub(crate) fn embedded(latin: Latin) -> Self {
         Self {
             user: Vec::new(),
             latin,
+            id: chunks::VERSION ^ latin as u32,
         }
     }
 
-    /// The first font of the chain that draws `c`, and the glyph's index in it.
-    pub(crate) fn find(&self, c: char) -> Option<(&Font, u16, Family)> {
-        for font in &self.user {
-            let index = font.lookup_glyph_index(c);
-            if index != 0 {
-                return Some((font, index, Family::User));
-            }
+    /// Tells this chain of fonts from others: a page can be inverted only with the fonts that
+    /// drew it.
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The outline of `c` in the first font of the chain that draws it.
+    pub(crate) fn find(&self, c: char) -> Option<(Outline, Family)> {
+        let user = self.user.iter().find_map(|font| font.outline(c));
+        if let Some(outline) = user {
+            return Some((outline, Family::User));
         }
-        let latin = match self.latin {
-            Latin::Mono => Chunk::Mono,
-            Latin::Sans => Chunk::Sans,
-        };
         let chain = [
-            latin,
+            self.latin(),
             Chunk::Gb1,
             Chunk::Gb2,
             Chunk::Uro,
             Chunk::Ext,
             Chunk::Sans,
         ];
-        let chunk = chain.into_iter().find(|chunk| chunk.covers(c))?;
-        let font = chunk.font();
+        let (chunk, outline) = chain
+            .into_iter()
+            .find_map(|chunk| Some((chunk, chunk.outline(c)?)))?;
         let family = match chunk {
             Chunk::Mono | Chunk::Sans => Family::DejaVu,
             _ => Family::Droid,
         };
-        Some((font, font.lookup_glyph_index(c), family))
+        Some((outline, family))
+    }
+
+    fn latin(&self) -> Chunk {
+        match self.latin {
+            Latin::Mono => Chunk::Mono,
+            Latin::Sans => Chunk::Sans,
+        }
     }
 
     /// Whether some font of the chain draws `c`.
     pub fn has_glyph(&self, c: char) -> bool {
-        self.user.iter().any(|font| font.has_glyph(c)) || Chunk::ALL.iter().any(|k| k.covers(c))
+        self.user.iter().any(|font| font.covers(c)) || Chunk::ALL.iter().any(|k| k.covers(c))
     }
-}
-
-fn load_file(path: &Path, index: u32, px: f32) -> Result<Font, RenderError> {
-    let bytes = std::fs::read(path).map_err(|source| RenderError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    let settings = FontSettings {
-        collection_index: index,
-        scale: px,
-        load_substitutions: false,
-    };
-    Font::from_bytes(bytes, settings).map_err(|reason| RenderError::Font {
-        path: path.to_owned(),
-        index,
-        reason: reason.to_owned(),
-    })
 }

@@ -1,14 +1,19 @@
 //! Text to lines to pages; no pixels here.
 
+mod breaks;
 mod cells;
 mod flow;
+mod importance;
+mod normalize;
 mod pager;
 mod prepare;
 
 pub use cells::half_cells;
 pub(crate) use cells::{CellLines, advance};
-pub(crate) use flow::{FlowLines, Widths, tab_stop};
-pub(crate) use pager::{LineBreaker, PagePlan, Pager, PlacedLine, Spacing};
+pub(crate) use flow::{FlowLines, Widths, is_han_latin, tab_stop};
+pub(crate) use importance::{ClassCursor, SizeClasses};
+pub(crate) use normalize::normalized;
+pub(crate) use pager::{LineBreaker, PagePlan, Pager, PlacedLine, Spacing, Split, block_starts};
 pub(crate) use prepare::{NewlineMark, Prepared};
 
 use std::ops::Range;
@@ -26,6 +31,43 @@ pub(crate) struct Line {
     pub(crate) first: bool,
     /// Whether a line break or the block's end comes after it.
     pub(crate) last: bool,
+    /// Which of the style's font sizes it has; 0 is the largest.
+    pub(crate) class: u8,
+}
+
+impl Line {
+    /// Cuts the line in two at an offset of the display text; `widths` are those of the parts.
+    pub(crate) fn cut(self, at: usize, widths: (f32, f32)) -> (Self, Self) {
+        let first = Self {
+            range: self.range.start..at,
+            draw_end: self.draw_end.min(at),
+            width: widths.0,
+            first: self.first,
+            last: false,
+            class: self.class,
+        };
+        let rest = Self {
+            range: at..self.range.end,
+            draw_end: self.draw_end.max(at),
+            width: widths.1,
+            first: false,
+            last: self.last,
+            class: self.class,
+        };
+        (first, rest)
+    }
+
+    /// A line before this one that holds nothing.
+    pub(crate) fn blank_before(&self) -> Self {
+        Self {
+            range: self.range.start..self.range.start,
+            draw_end: self.range.start,
+            width: 0.0,
+            first: self.first,
+            last: true,
+            class: self.class,
+        }
+    }
 }
 
 /// The lines of one block.

@@ -1,12 +1,24 @@
 //! A rendered page.
 
+mod deflate;
 mod file;
+mod text;
+
+pub use text::{PageText, PngOptions, TextBlock};
+pub(crate) use text::{TEXT, kind_name};
 
 pub(crate) use file::{geometry, luminance, on_white};
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+
+use crate::raster::{CELL_HEIGHT, CELL_WIDTH};
+use crate::typeset::grid;
+
+use crate::code::Tone;
+use crate::config::RenderConfig;
+use crate::marks::remove_mask;
 
 /// A rectangle in pixels, its origin at the page's top left.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -67,6 +79,21 @@ pub struct CellLayout {
     pub rows: u32,
 }
 
+impl CellLayout {
+    /// Width and height in pixels of a page in the built-in style.
+    pub const BUILTIN_PAGE: (u32, u32) = (grid::PAGE_WIDTH as u32, grid::PAGE_HEIGHT as u32);
+
+    /// The grid of every page in the built-in style.
+    pub const BUILTIN: Self = Self {
+        x0: grid::MARGIN as u32,
+        y0: grid::MARGIN as u32,
+        cell_width: CELL_WIDTH as u32,
+        line_height: CELL_HEIGHT as u32,
+        columns: grid::COLUMNS as u32,
+        rows: grid::ROWS as u32,
+    };
+}
+
 /// A rendered page: 8-bit grey, row-major, 255 is white.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
@@ -82,4 +109,22 @@ pub struct Page {
     pub lines: Vec<PageLine>,
     /// The cell grid; `None` outside the built-in style.
     pub layout: Option<CellLayout>,
+}
+
+impl Page {
+    /// The page without its grid and watermark: as it was when only they were
+    /// still to be added. `config` is the one the page was rendered with; a page
+    /// without them, or that was an image already, comes back as it is.
+    #[must_use]
+    pub fn without_mask(&self, config: &RenderConfig) -> Self {
+        let mut page = self.clone();
+        if let Some(style) = config.flow().filter(|style| style.mask_levels() > 0)
+            && !self.lines.is_empty()
+        {
+            let (background, ink) = (style.page_bg_color.grey(), style.font_color.grey());
+            let tone = Tone::new(background, ink, style.mask_levels());
+            remove_mask(&mut page.pixels, tone);
+        }
+        page
+    }
 }

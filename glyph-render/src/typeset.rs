@@ -1,14 +1,24 @@
 //! The renderer: layout and raster joined.
 
+mod budget;
 mod cells;
+mod compose;
 mod flow;
 
-use std::sync::OnceLock;
+/// The geometry of the built-in style.
+pub(crate) mod grid {
+    pub(crate) use super::cells::{COLUMNS, MARGIN, PAGE_HEIGHT, PAGE_WIDTH, ROWS, margins};
+}
 
+use std::sync::{Arc, OnceLock};
+
+use crate::code::Strip;
 use crate::config::{RenderConfig, Style};
 use crate::document::{Document, PageImage};
 use crate::error::RenderError;
 use crate::page::{Page, geometry};
+use crate::raster::Lexicon;
+pub(crate) use cells::BUILTIN_PAGE;
 use cells::CellTypesetter;
 use flow::FlowTypesetter;
 
@@ -46,7 +56,7 @@ pub struct Typesetter {
 
 #[derive(Debug)]
 enum Engine {
-    Cells(CellTypesetter),
+    Cells(Box<CellTypesetter>),
     Flow(Box<FlowTypesetter>),
 }
 
@@ -57,7 +67,7 @@ impl Typesetter {
     /// When a font file is missing or damaged, or a value is out of range.
     pub fn new(config: RenderConfig) -> Result<Self, RenderError> {
         let engine = match &config.style {
-            Style::Cells => Engine::Cells(CellTypesetter::new(&config)?),
+            Style::Cells => Engine::Cells(Box::new(CellTypesetter::new(&config)?)),
             Style::Flow(style) => Engine::Flow(Box::new(FlowTypesetter::new(&config, style)?)),
         };
         Ok(Self {
@@ -70,6 +80,15 @@ impl Typesetter {
     /// The configuration.
     pub fn config(&self) -> &RenderConfig {
         &self.config
+    }
+
+    /// How pages are coded: what their strips have in common, and the lexicons that tell their
+    /// cells.
+    pub(crate) fn coding(&self) -> Option<(Strip, Vec<Arc<Lexicon>>)> {
+        match &self.engine {
+            Engine::Cells(engine) => engine.coding(),
+            Engine::Flow(engine) => engine.coding(),
+        }
     }
 
     /// Renders page by page, so that only one page is held at a time. A document

@@ -85,6 +85,7 @@ impl Corpus {
 #[derive(Debug)]
 pub struct TextSource {
     corpus: Option<Corpus>,
+    strangers: f64,
     han: Vec<char>,
     frequent: Vec<char>,
     others: Vec<char>,
@@ -97,6 +98,7 @@ impl TextSource {
         let is_han = |c: &char| ('\u{4e00}'..='\u{9fff}').contains(c);
         Self {
             corpus,
+            strangers: 0.0,
             han: all.iter().copied().filter(is_han).collect(),
             frequent: all
                 .iter()
@@ -109,6 +111,13 @@ impl TextSource {
                 .filter(|c| !is_han(c) && !c.is_ascii())
                 .collect(),
         }
+    }
+
+    /// In this share of the passages from the corpus, exchanges some Han for random ones.
+    #[must_use]
+    pub fn with_strangers(mut self, share: f64) -> Self {
+        self.strangers = share;
+        self
     }
 
     /// One line of up to about 96 half-width cells.
@@ -125,7 +134,14 @@ impl TextSource {
         };
         let body = match rng.random_range(0..100) {
             0..=34 => match &self.corpus {
-                Some(corpus) => corpus.passage(rng, cells),
+                Some(corpus) => {
+                    let text = corpus.passage(rng, cells);
+                    if self.strangers > 0.0 && rng.random_bool(self.strangers) {
+                        self.exchange(rng, &text)
+                    } else {
+                        text
+                    }
+                }
                 None => self.words(rng, cells),
             },
             35..=44 => self.words(rng, cells),
@@ -143,6 +159,21 @@ impl TextSource {
         };
         let body: String = body.chars().take(cells).collect();
         format!("{}{}", " ".repeat(indent), body)
+    }
+
+    /// The text with some of its Han exchanged for random ones: rare characters amid plausible
+    /// words, where a reader that guesses from what surrounds them goes wrong.
+    fn exchange(&self, rng: &mut impl Rng, text: &str) -> String {
+        let is_han = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
+        text.chars()
+            .map(|c| {
+                if is_han(c) && rng.random_bool(0.15) {
+                    pick(&self.han, rng)
+                } else {
+                    c
+                }
+            })
+            .collect()
     }
 
     fn words(&self, rng: &mut impl Rng, cells: usize) -> String {

@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 pub(super) enum Part {
     Token(TokenId),
     /// Embeddings, `[n, hidden_size]`.
-    Vision(Tensor<2>),
+    Vision(Box<Tensor<2>>),
 }
 
 impl Part {
@@ -136,7 +136,7 @@ impl Session {
                     parts.extend(tokens.iter().map(|t| Part::Token(*t)));
                     ids.extend_from_slice(tokens);
                 }
-                Segment::Vision(embeds) => parts.push(Part::Vision(embeds.clone())),
+                Segment::Vision(embeds) => parts.push(Part::Vision(Box::new(embeds.clone()))),
             }
         }
         let prompt_tokens: usize = parts.iter().map(Part::len).sum();
@@ -206,7 +206,7 @@ impl Session {
             if n > 0 {
                 let logits =
                     self.model
-                        .forward(embeds.clone(), &mut self.cache, LogitsFor::Last)?;
+                        .forward((**embeds).clone(), &mut self.cache, LogitsFor::Last)?;
                 self.logits = floats(logits.into_data())?;
                 self.held.extend(std::iter::repeat_n(None, n));
             }

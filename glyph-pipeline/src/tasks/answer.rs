@@ -114,8 +114,13 @@ pub fn answer(question: &str, lines: &[ReadLine]) -> Result<Answer, TaskError> {
     order.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score));
     let chinese = is_mostly_han(question);
     let Some((&best, others)) = order.split_first() else {
+        let text = if !lines.is_empty() && mean_confidence(lines) < UNCERTAIN {
+            illegible(chinese)
+        } else {
+            nothing_found(chinese)
+        };
         return Ok(Answer {
-            text: nothing_found(chinese).to_owned(),
+            text: text.to_owned(),
             evidence: Vec::new(),
             confidence: 0.0,
             writing: None,
@@ -146,6 +151,15 @@ fn nothing_found(chinese: bool) -> &'static str {
         "所读的页面似乎没有提到这个问题的答案。"
     } else {
         "The pages do not seem to say."
+    }
+}
+
+/// What is said where no sentence answers, but the pages may hold more than could be read.
+fn illegible(chinese: bool) -> &'static str {
+    if chinese {
+        "识别结果不确定：页面上的文字大多无法辨认，因此没有找到答案。"
+    } else {
+        "The reading is uncertain: most of what was read is not legible, and no answer was found in it."
     }
 }
 

@@ -432,7 +432,7 @@ mod tests {
         assert_eq!(found.len(), 3);
         assert_eq!(found[0], 0..520);
         assert_eq!((found[0].end, found[2].end), (found[1].start, 1500));
-        assert_eq!(sections(&lines[..7]), [0..7]);
+        assert_eq!(sections(&lines[..7]), vec![Range { start: 0, end: 7 }]);
         assert!(sections(&[]).is_empty());
     }
 

@@ -1,14 +1,8 @@
 //! The proportional style's options, in Glyph's words.
 
-use crate::error::RenderError;
+use super::marks::{Banner, Grid, LineNumbers, Watermark};
+use super::size::FontSize;
 use crate::page::luminance;
-
-/// Side of a vision token in pixels, for `max_tokens_per_page`.
-const TOKEN_SIDE: f32 = 28.0;
-/// The largest page side in pixels.
-const MAX_SIDE: f32 = 20_000.0;
-/// The most pixels of a page.
-const MAX_PIXELS: f32 = 100_000_000.0;
 
 /// How lines sit between the indents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -82,14 +76,33 @@ pub struct FlowStyle {
     pub margin_x: f32,
     /// Top and bottom margin.
     pub margin_y: f32,
-    /// Font size.
-    pub font_size: f32,
-    /// From one line to the next.
+    /// Font size: one for all text, or by importance.
+    pub font_size: FontSize,
+    /// From one line to the next, where the text has its largest size; smaller
+    /// sizes take proportionally less.
     pub line_height: f32,
+    /// Additional space after every character, 0 to 100; whole pixels are drawn.
+    pub letter_spacing: f32,
+    /// Additional space at every space character, 0 to 100.
+    pub word_spacing: f32,
+    /// A quarter em between Chinese characters or kana and Latin letters or
+    /// digits that have no space between them.
+    pub han_latin_spacing: bool,
     /// Colour of the text.
     pub font_color: Color,
     /// Colour of the page.
     pub page_bg_color: Color,
+    /// Colour behind each block of text; that of the page where `None`. Its grey is
+    /// rounded to a multiple of 8 from the page's.
+    pub para_bg_color: Option<Color>,
+    /// Colour of the frame around each block.
+    pub para_border_color: Color,
+    /// Thickness of the frame around each block; 0 draws none.
+    pub border_width: f32,
+    /// Space between a block's text and its frame or the end of its background.
+    /// It takes room above and below the block, and reaches into the indents and
+    /// the margins at its sides.
+    pub border_padding: f32,
     /// How lines sit between the indents.
     pub alignment: Alignment,
     /// Squeezes the page and all on it to this share of the width, 0.25 to 4.
@@ -112,6 +125,36 @@ pub struct FlowStyle {
     pub newline_markup: NewlineMarkup,
     /// Make pages no taller than this many vision tokens of 28 x 28 px allow.
     pub max_tokens_per_page: Option<u32>,
+    /// Columns of text, 1 to 16, filled from left to right.
+    pub columns: u32,
+    /// Space between two columns.
+    pub column_gap: f32,
+    /// Places that tabs run to, from the line's start, in rising order.
+    pub tab_stops: Vec<f32>,
+    /// Beyond the last of `tab_stops` tabs run to multiples of this many spaces,
+    /// 1 to 64.
+    pub tab_width: u32,
+    /// Keep a heading with the first line after it on one page and column.
+    pub keep_headings: bool,
+    /// A line of text above the text area of each page.
+    pub header: Banner,
+    /// A line of text below the text area of each page.
+    pub footer: Banner,
+    /// Font size of headers, footers and line numbers; four fifths of the
+    /// text's smallest where `None`.
+    pub mark_size: Option<f32>,
+    /// What `{id}` stands for in headers, footers and the watermark; where
+    /// `None`, eight hexadecimal digits that depend on the document's content.
+    pub document_id: Option<String>,
+    /// Numbers beside the lines.
+    pub line_numbers: Option<LineNumbers>,
+    /// Squares in the corners of each page, the one at the bottom right hollow,
+    /// so that a photographed or scanned page can be straightened.
+    pub corner_marks: bool,
+    /// Faint lines over the page.
+    pub grid: Option<Grid>,
+    /// Faint text across the page.
+    pub watermark: Option<Watermark>,
 }
 
 impl Default for FlowStyle {
@@ -121,10 +164,17 @@ impl Default for FlowStyle {
             dpi: 72.0,
             margin_x: 20.0,
             margin_y: 20.0,
-            font_size: 9.0,
+            font_size: FontSize::Points(9.0),
             line_height: 10.0,
+            letter_spacing: 0.0,
+            word_spacing: 0.0,
+            han_latin_spacing: false,
             font_color: Color::BLACK,
             page_bg_color: Color::WHITE,
+            para_bg_color: None,
+            para_border_color: Color::BLACK,
+            border_width: 0.0,
+            border_padding: 0.0,
             alignment: Alignment::Justify,
             horizontal_scale: 1.0,
             first_line_indent: 0.0,
@@ -136,15 +186,20 @@ impl Default for FlowStyle {
             auto_crop_last_page: false,
             newline_markup: NewlineMarkup::Break,
             max_tokens_per_page: None,
+            columns: 1,
+            column_gap: 18.0,
+            tab_stops: Vec::new(),
+            tab_width: 4,
+            keep_headings: true,
+            header: Banner::default(),
+            footer: Banner::default(),
+            mark_size: None,
+            document_id: None,
+            line_numbers: None,
+            corner_marks: false,
+            grid: None,
+            watermark: None,
         }
-    }
-}
-
-fn invalid(key: &str, found: impl ToString, expected: impl Into<String>) -> RenderError {
-    RenderError::InvalidOption {
-        key: key.to_owned(),
-        found: found.to_string(),
-        expected: expected.into(),
     }
 }
 
@@ -159,100 +214,34 @@ impl FlowStyle {
         self.px(points) * self.horizontal_scale
     }
 
-    /// The page's width and height in pixels.
-    ///
-    /// # Errors
-    /// When a value of the style is out of range, or a page would not hold one
-    /// line of text.
-    pub fn page_pixels(&self) -> Result<(u32, u32), RenderError> {
-        let ranges = [
-            ("dpi", self.dpi, 1.0, 600.0),
-            ("page-size", self.page_size.0, 1.0, 20_000.0),
-            ("page-size", self.page_size.1, 1.0, 20_000.0),
-            ("margin-x", self.margin_x, 0.0, 20_000.0),
-            ("margin-y", self.margin_y, 0.0, 20_000.0),
-            ("font-size", self.font_size, 0.5, 1_000.0),
-            ("line-height", self.line_height, 0.5, 2_000.0),
-            ("horizontal-scale", self.horizontal_scale, 0.25, 4.0),
-            (
-                "first-line-indent",
-                self.first_line_indent,
-                -20_000.0,
-                20_000.0,
-            ),
-            ("left-indent", self.left_indent, 0.0, 20_000.0),
-            ("right-indent", self.right_indent, 0.0, 20_000.0),
-            ("space-before", self.space_before, 0.0, 20_000.0),
-            ("space-after", self.space_after, 0.0, 20_000.0),
-        ];
-        for (key, value, low, high) in ranges {
-            // Written so that NaN fails too.
-            if !(low..=high).contains(&value) {
-                return Err(invalid(
-                    key,
-                    value,
-                    format!("a number from {low} to {high}"),
-                ));
-            }
+    /// The grey value behind text: a whole number of steps of 8 from the page's, so
+    /// that codes in the low bits read the same on both.
+    pub(crate) fn text_background(&self) -> u8 {
+        let page = self.page_bg_color.grey();
+        let paragraph = self.para_bg_color.unwrap_or(self.page_bg_color).grey();
+        let steps = (paragraph.abs_diff(page) / 4).div_ceil(2);
+        match paragraph >= page {
+            true => page + 8 * steps.min((255 - page) / 8),
+            false => page - 8 * steps.min(page / 8),
         }
-        let size = self.px(self.font_size);
-        if size < 2.0 {
-            let found = format!(
-                "{} pt, which is {size:.2} px at {} dpi",
-                self.font_size, self.dpi
-            );
-            return Err(invalid("font-size", found, "at least 2 px"));
-        }
-        let (width, mut height) = (
-            self.px_across(self.page_size.0).round(),
-            self.px(self.page_size.1).round(),
-        );
-        if width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS {
-            let found = format!("{width}x{height} px");
-            return Err(invalid(
-                "page-size",
-                found,
-                "at most 20000 px a side and 100 million px",
-            ));
-        }
-        if let Some(limit) = self.max_tokens_per_page {
-            let across = (width / TOKEN_SIDE).round().max(1.0);
-            let down = (limit as f32 / across).floor();
-            if across * (height / TOKEN_SIDE).round() > limit as f32 {
-                height = height.min(down * TOKEN_SIDE);
-            }
-        }
-        let room = height - 2.0 * self.px(self.margin_y);
-        let line = self.px(self.line_height);
-        if room < line {
-            let found = format!("{height} px less the margins, {room:.1} px");
-            return Err(invalid(
-                "page height",
-                found,
-                format!("at least one line, {line:.1} px"),
-            ));
-        }
-        let left = self
-            .left_indent
-            .max(self.left_indent + self.first_line_indent);
-        let used = 2.0 * self.margin_x + left + self.right_indent;
-        let size = size * self.horizontal_scale;
-        let room = width - self.px_across(used);
-        if room < size {
-            let found = format!("{width} px less margins and indents, {room:.1} px");
-            return Err(invalid(
-                "page width",
-                found,
-                format!("at least one em, {size:.1} px"),
-            ));
-        }
-        if self.margin_x + self.left_indent + self.first_line_indent < 0.0 {
-            return Err(invalid(
-                "first-line-indent",
-                self.first_line_indent,
-                "a line that starts on the page",
-            ));
-        }
-        Ok((width as u32, height as u32))
+    }
+
+    /// Whether anything is drawn besides text.
+    pub(crate) fn has_marks(&self) -> bool {
+        !self.header.is_empty()
+            || !self.footer.is_empty()
+            || self.line_numbers.is_some()
+            || self.corner_marks
+            || self.mask_levels() > 0
+            || self.border_width > 0.0
+            || self.para_bg_color.is_some()
+    }
+
+    /// How many grey levels grid and watermark may add to a pixel; see
+    /// [`Watermark::levels`](crate::Watermark::levels).
+    pub(crate) fn mask_levels(&self) -> u8 {
+        let grid = self.grid.as_ref().map_or(0, |grid| grid.levels);
+        let watermark = self.watermark.as_ref().map_or(0, |mark| mark.levels);
+        grid.max(watermark)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::sniff::{self, Source};
 use super::{Block, Document, DocumentError, Limits, OpenOptions, PageImage};
+use crate::page::TEXT;
 use crate::page::on_white;
 use image::{ImageDecoder, ImageReader};
 use std::cmp::Ordering;
@@ -162,7 +163,8 @@ fn png_metadata(bytes: &[u8]) -> Vec<(String, String)> {
                 .map(|text| (chunk.keyword.clone(), text)),
         );
     }
-    for chunk in &info.utf8_text {
+    // A page's text is not for those who read it as an image.
+    for chunk in info.utf8_text.iter().filter(|chunk| chunk.keyword != TEXT) {
         found.extend(
             chunk
                 .get_text()

@@ -172,6 +172,7 @@ impl<I: Iterator<Item = (usize, BreakOpportunity)>> CellLines<'_, I> {
             width: drawn.1 as f32,
             first,
             last,
+            class: 0,
         }
     }
 }

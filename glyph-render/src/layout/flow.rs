@@ -3,27 +3,53 @@
 use std::ops::Range;
 
 use unicode_linebreak::BreakOpportunity;
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::Line;
+use super::breaks::{breaks, no_line_end, no_line_start};
+use super::importance::ClassCursor;
 
 /// What the line breaker must know of the font.
 pub(crate) trait Widths: Send + Sync {
-    /// The advance of a character in pixels.
+    /// The advance of a character in pixels, letter and word spacing included.
     fn advance(&self, c: char) -> f32;
-    /// The distance of tab stops in pixels.
-    fn tab(&self) -> f32;
+    /// Space between two characters beyond their advances in pixels.
+    fn between(&self, before: char, after: char) -> f32;
+    /// The tab stop after `x` pixels from the line's start.
+    fn tab_stop(&self, x: f32) -> f32;
 }
 
-/// The tab stop after `x`.
+/// The multiple of `tab` after `x`.
 pub(crate) fn tab_stop(x: f32, tab: f32) -> f32 {
     // The thousandth lets a tab at a stop, give or take rounding, move on.
     ((x / tab + 0.001).floor() + 1.0) * tab
 }
 
+/// A quarter em goes between these, where `han-latin-spacing` asks for it.
+pub(crate) fn is_han_latin(before: char, after: char) -> bool {
+    let han = |c: char| {
+        matches!(u32::from(c),
+            0x2e80..=0x2fdf | 0x3005..=0x3007 | 0x3040..=0x30fa | 0x30fc..=0x312f
+            | 0x3190..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff | 0x20000..=0x3ffff)
+    };
+    let latin = |c: char| c.is_alphanumeric() && !matches!(u32::from(c), 0x1100..);
+    (han(before) && latin(after)) || (latin(before) && han(after))
+}
+
+/// Where the pen is within a line.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pen {
+    x: f32,
+    before: Option<char>,
+}
+
 /// Splits a text into lines of a width in pixels.
 pub(crate) struct FlowLines<'a, W, I> {
     text: &'a str,
-    widths: &'a W,
+    /// By size class.
+    widths: &'a [W],
+    classes: ClassCursor,
+    class: u8,
     opportunities: I,
     /// Widths of a paragraph's first line and of its others.
     room: (f32, f32),
@@ -36,13 +62,17 @@ pub(crate) struct FlowLines<'a, W, I> {
 impl<'a, W: Widths> FlowLines<'a, W, ()> {
     pub(crate) fn new(
         text: &'a str,
-        widths: &'a W,
+        widths: &'a [W],
+        mut classes: ClassCursor,
         room: (f32, f32),
     ) -> FlowLines<'a, W, impl Iterator<Item = (usize, BreakOpportunity)> + use<'a, W>> {
+        let class = classes.next_line();
         FlowLines {
             text,
             widths,
-            opportunities: unicode_linebreak::linebreaks(text),
+            classes,
+            class,
+            opportunities: breaks(text),
             room,
             pending: None,
             unit_start: 0,
@@ -61,22 +91,66 @@ impl<W: Widths, I: Iterator<Item = (usize, BreakOpportunity)>> FlowLines<'_, W, 
         Some((start..end, kind == BreakOpportunity::Mandatory))
     }
 
-    /// Where the pen stands after `text` when it starts at `x`.
-    fn walk(&self, text: &str, x: f32) -> f32 {
-        text.chars().fold(x, |x, c| self.step(x, c))
+    /// Where the pen stands after `text`.
+    fn walk(&self, text: &str, pen: Pen) -> Pen {
+        text.chars().fold(pen, |pen, c| self.step(pen, c))
     }
 
-    fn step(&self, x: f32, c: char) -> f32 {
-        if c == '\t' {
-            tab_stop(x, self.widths.tab())
+    fn step(&self, pen: Pen, c: char) -> Pen {
+        let widths = &self.widths[usize::from(self.class)];
+        let x = if c == '\t' {
+            widths.tab_stop(pen.x)
         } else {
-            x + self.widths.advance(c)
+            let gap = pen.before.map_or(0.0, |before| widths.between(before, c));
+            pen.x + gap + widths.advance(c)
+        };
+        Pen { x, before: Some(c) }
+    }
+
+    /// Where `content`, which is longer than a line, is cut, and the pen there.
+    fn cut(&self, content: &str, room: f32) -> (usize, Pen) {
+        let mut pen = Pen::default();
+        let mut cuts: Vec<(usize, Pen)> = Vec::new();
+        for (at, cluster) in content.grapheme_indices(true) {
+            let next = self.walk(cluster, pen);
+            if next.x > room && at > 0 {
+                // Two clusters back is enough for pairs such as a closing
+                // bracket and a full stop.
+                let kept = cuts.iter().rev().take(3).find(|(at, _)| {
+                    let (before, after) = content.split_at(*at);
+                    !after.starts_with(no_line_start) && !before.ends_with(no_line_end)
+                });
+                return *kept.or(cuts.last()).expect("the first cluster was passed");
+            }
+            if next.x > room {
+                return self.cut_cluster(cluster, room);
+            }
+            pen = next;
+            cuts.push((at + cluster.len(), pen));
         }
+        (content.len(), pen)
+    }
+
+    /// The same for a grapheme cluster that is longer than a line.
+    fn cut_cluster(&self, cluster: &str, room: f32) -> (usize, Pen) {
+        let mut cut = (0, Pen::default());
+        for c in cluster.chars() {
+            let next = self.step(cut.1, c);
+            if next.x > room && cut.0 > 0 {
+                break;
+            }
+            cut = (cut.0 + c.len_utf8(), next);
+        }
+        cut
     }
 
     fn finish(&mut self, end: usize, drawn: (usize, f32), last: bool) -> Line {
         let range = self.start..end;
         let first = std::mem::replace(&mut self.first, last);
+        let class = self.class;
+        if last && end < self.text.len() {
+            self.class = self.classes.next_line();
+        }
         self.start = end;
         Line {
             draw_end: drawn.0.max(range.start),
@@ -84,6 +158,7 @@ impl<W: Widths, I: Iterator<Item = (usize, BreakOpportunity)>> FlowLines<'_, W, 
             width: drawn.1,
             first,
             last,
+            class,
         }
     }
 }
@@ -94,7 +169,7 @@ impl<W: Widths, I: Iterator<Item = (usize, BreakOpportunity)>> Iterator for Flow
     fn next(&mut self) -> Option<Line> {
         // A thousandth of a pixel forgives the rounding of sums.
         let room = if self.first { self.room.0 } else { self.room.1 } + 0.001;
-        let mut x = 0.0;
+        let mut pen = Pen::default();
         let mut drawn = (self.start, 0.0);
         loop {
             let Some((unit, mandatory)) = self.pending.take().or_else(|| self.next_unit()) else {
@@ -103,34 +178,104 @@ impl<W: Widths, I: Iterator<Item = (usize, BreakOpportunity)>> Iterator for Flow
             };
             let content_end = unit.start + self.text[unit.clone()].trim_end().len();
             let content = &self.text[unit.start..content_end];
-            let after = self.walk(content, x);
-            if !content.is_empty() && after > room {
+            let after = self.walk(content, pen);
+            if !content.is_empty() && after.x > room {
                 if unit.start > self.start {
                     let end = unit.start;
                     self.pending = Some((unit, mandatory));
                     return Some(self.finish(end, drawn, false));
                 }
-                // Longer than a line: cut before the character that does not fit.
-                let mut cut = (unit.start, 0.0);
-                for c in content.chars() {
-                    let next = self.step(cut.1, c);
-                    if next > room && cut.0 > unit.start {
-                        break;
-                    }
-                    cut = (cut.0 + c.len_utf8(), next);
-                }
-                if cut.0 < content_end {
-                    self.pending = Some((cut.0..unit.end, mandatory));
-                    return Some(self.finish(cut.0, cut, false));
+                let (length, pen) = self.cut(content, room);
+                let cut = unit.start + length;
+                if cut < content_end {
+                    self.pending = Some((cut..unit.end, mandatory));
+                    return Some(self.finish(cut, (cut, pen.x), false));
                 }
             }
             if !content.is_empty() {
-                drawn = (content_end, after);
+                drawn = (content_end, after.x);
             }
-            x = self.walk(&self.text[content_end..unit.end], after);
+            pen = self.walk(&self.text[content_end..unit.end], after);
             if mandatory {
                 return Some(self.finish(unit.end, drawn, true));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::layout::half_cells;
+
+    /// Seven pixels a half-cell; a quarter of a cell between Han and Latin.
+    struct Mono;
+
+    impl Widths for Mono {
+        fn advance(&self, c: char) -> f32 {
+            7.0 * half_cells(c) as f32
+        }
+
+        fn between(&self, before: char, after: char) -> f32 {
+            if is_han_latin(before, after) {
+                3.5
+            } else {
+                0.0
+            }
+        }
+
+        fn tab_stop(&self, x: f32) -> f32 {
+            tab_stop(x, 28.0)
+        }
+    }
+
+    fn lines(text: &str, half_cells: usize) -> Vec<&str> {
+        let room = 7.0 * half_cells as f32;
+        FlowLines::new(text, &[Mono], ClassCursor::default(), (room, room))
+            .map(|line| &text[line.range])
+            .collect()
+    }
+
+    #[test]
+    fn chinese_punctuation_stays_with_its_character() {
+        let text = "他说：“今天（星期一）很冷，出门要穿衣。”她问：《红楼梦》呢？没有……";
+        for width in 6..40 {
+            let lines = lines(text, width);
+            assert_eq!(lines.concat(), text);
+            for line in &lines {
+                assert!(!line.starts_with(no_line_start), "{width}: {lines:?}");
+                assert!(!line.ends_with(no_line_end), "{width}: {lines:?}");
+            }
+        }
+        // Quotation marks are no obstacle on their outer side.
+        assert_eq!(lines("中文中“中文”中文", 6), ["中文中", "“中文”", "中文"]);
+    }
+
+    #[test]
+    fn clusters_are_not_cut() {
+        let family = "👩\u{200D}👩\u{200D}👧";
+        assert_eq!(lines(&family.repeat(4), 7), [family; 4]);
+        let accents = "e\u{301}\u{327}".repeat(9);
+        assert!(lines(&accents, 4).iter().all(|line| line.starts_with('e')));
+    }
+
+    #[test]
+    fn han_and_latin_are_spaced() {
+        // 8 half-cells and two quarter cells do not fit in 8, but in 9.
+        assert_eq!(lines("中文ab中", 8).len(), 2);
+        assert_eq!(lines("中文ab中", 9).len(), 1);
+        assert!(is_han_latin('中', '1') && is_han_latin('é', 'か'));
+        assert!(!is_han_latin('，', 'a') && !is_han_latin('a', ' ') && !is_han_latin('한', '中'));
+    }
+
+    proptest! {
+        #[test]
+        fn lines_are_the_text(text in "\\PC{0,60}|[a中，。“”（）\\n\\t ]{0,60}", width in 1usize..30) {
+            let lines = lines(&text, width);
+            prop_assert_eq!(lines.concat(), text.as_str());
+            prop_assert!(lines.iter().all(|line| !line.is_empty()));
         }
     }
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 use serde::{Deserialize, Serialize};
 
-use super::{CellLayout, Page};
+use super::text::TEXT;
+use super::{CellLayout, Page, PngOptions, deflate};
 use crate::error::RenderError;
 
 /// The largest side of an image that is read.
@@ -29,22 +30,38 @@ struct LayoutChunk {
 }
 
 impl Page {
-    /// Encodes the page as 8-bit grey PNG. Text chunks carry the style, the page
-    /// number and the cell grid; the text itself is not stored.
+    /// Encodes the page as 8-bit grey PNG, the same bytes on every machine. Text chunks carry
+    /// the style, the page number and the cell grid; the text itself is not stored.
     ///
     /// # Errors
     /// When the pixels do not fit the page's width and height, or one is 0.
     pub fn to_png(&self) -> Result<Vec<u8>, RenderError> {
+        self.to_png_with(PngOptions::default())
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    /// As [`Page::to_png`].
+    pub fn to_png_with(&self, options: PngOptions<'_>) -> Result<Vec<u8>, RenderError> {
         let wrap = |source| RenderError::PngEncode {
             page: self.number,
             source,
         };
-        let mut bytes = Vec::with_capacity(self.pixels.len() / 4);
+        let expected = u64::from(self.width) * u64::from(self.height);
+        if expected != self.pixels.len() as u64 {
+            return Err(RenderError::PixelCount {
+                name: format!("of page {}", self.number),
+                width: self.width,
+                height: self.height,
+                expected,
+                found: self.pixels.len() as u64,
+            });
+        }
+        let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, self.width, self.height);
         encoder.set_color(png::ColorType::Grayscale);
         encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_compression(png::Compression::Fastest);
-        encoder.set_filter(png::Filter::Up);
         let style = if self.layout.is_some() {
             "cells"
         } else {
@@ -68,7 +85,23 @@ impl Page {
                 .map_err(wrap)?;
         }
         let mut writer = encoder.write_header().map_err(wrap)?;
-        writer.write_image_data(&self.pixels).map_err(wrap)?;
+        if let Some(text) = options.text {
+            let mut chunk = png::text_metadata::ITXtChunk::new(TEXT, text.to_json());
+            chunk.compress_text().map_err(wrap)?;
+            writer.write_text_chunk(&chunk).map_err(wrap)?;
+        }
+        // Unfiltered: repeated glyphs stay alike wherever they stand.
+        let stride = self.width as usize + 1;
+        let mut rows = Vec::with_capacity(stride * self.height as usize);
+        for row in self.pixels.chunks_exact(self.width as usize) {
+            rows.push(0);
+            rows.extend_from_slice(row);
+        }
+        let data = deflate::zlib(&rows, stride);
+        // A chunk's length has 31 bits.
+        for part in data.chunks(1 << 30) {
+            writer.write_chunk(png::chunk::IDAT, part).map_err(wrap)?;
+        }
         writer.finish().map_err(wrap)?;
         Ok(bytes)
     }

@@ -1,8 +1,10 @@
 //! Glyphs placed in cells, each rasterised once.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::hexbox::hex_box;
+use super::lexicon::{Lexicon, Shapes, Sign};
+use super::shape::shape;
 use crate::font::{Family, FontSet};
 use crate::layout::half_cells;
 
@@ -11,7 +13,7 @@ pub(crate) const CELL_WIDTH: usize = 7;
 /// Height of a cell, which is the line height.
 pub(crate) const CELL_HEIGHT: usize = 14;
 /// Rows above the baseline.
-const BASELINE: i32 = 11;
+pub(crate) const BASELINE: i32 = 11;
 /// DejaVu Sans Mono is 1233/2048 em wide, so a half-cell takes 11.6 px.
 const DEJAVU_PX: f32 = 11.6;
 /// Han ink is up to 242/256 em wide: at 13 px it leaves one column free.
@@ -25,35 +27,82 @@ pub(crate) struct Cell {
     pub(crate) pixels: [u8; 2 * CELL_WIDTH * CELL_HEIGHT],
 }
 
-type CellPage = Box<[OnceLock<Cell>; PAGE]>;
+/// A cell and how a reader tells its character.
+pub(crate) struct SignedCell {
+    pub(crate) cell: Cell,
+    pub(crate) sign: Sign,
+}
+
+type CellPage = Box<[OnceLock<SignedCell>; PAGE]>;
 
 /// Cells by character, filled as characters appear.
 pub(crate) struct CellAtlas {
-    fonts: FontSet,
-    antialias: bool,
+    pub(crate) glyphs: CellGlyphs,
+    /// Tells characters of the same shape apart; none where pages carry no code.
+    lexicon: Option<Arc<Lexicon>>,
     pages: Box<[OnceLock<CellPage>]>,
 }
 
 impl CellAtlas {
-    pub(crate) fn new(fonts: FontSet, antialias: bool) -> Self {
+    pub(crate) fn new(glyphs: CellGlyphs, lexicon: Option<Arc<Lexicon>>) -> Self {
         let pages = (0..=char::MAX as usize / PAGE)
             .map(|_| OnceLock::new())
             .collect();
         Self {
-            fonts,
-            antialias,
+            glyphs,
+            lexicon,
             pages,
         }
     }
 
-    pub(crate) fn get(&self, c: char) -> &Cell {
+    pub(crate) fn get(&self, c: char) -> &SignedCell {
         let code = c as usize;
         let page =
             self.pages[code / PAGE].get_or_init(|| Box::new([const { OnceLock::new() }; PAGE]));
-        page[code % PAGE].get_or_init(|| self.draw(c))
+        page[code % PAGE].get_or_init(|| {
+            let cell = self.glyphs.cell(c);
+            let sign = match &self.lexicon {
+                _ if cell.width == 0 => Sign::Hidden,
+                None => Sign::Explicit,
+                Some(lexicon) => lexicon.sign(c, cell.shape()),
+            };
+            SignedCell { cell, sign }
+        })
+    }
+}
+
+impl Cell {
+    fn shape(&self) -> u64 {
+        let width = self.width * CELL_WIDTH;
+        let ink = self.pixels.map(|grey| 255 - grey);
+        shape(&ink, width, width, CELL_HEIGHT, !0)
+    }
+}
+
+/// Draws characters into cells.
+#[derive(Debug, Clone)]
+pub(crate) struct CellGlyphs {
+    pub(crate) fonts: Arc<FontSet>,
+    pub(crate) antialias: bool,
+}
+
+impl Shapes for CellGlyphs {
+    fn shape(&self, c: char) -> Option<u64> {
+        let cell = self.cell(c);
+        (cell.width > 0).then(|| cell.shape())
     }
 
-    fn draw(&self, c: char) -> Cell {
+    fn fonts(&self) -> &Arc<FontSet> {
+        &self.fonts
+    }
+
+    fn rare(&self) -> bool {
+        true
+    }
+}
+
+impl CellGlyphs {
+    fn cell(&self, c: char) -> Cell {
         let width = half_cells(c);
         let mut cell = Cell {
             width,
@@ -71,7 +120,7 @@ impl CellAtlas {
             };
             cell.pixels[y * columns + x] = 255 - coverage;
         };
-        let Some((font, index, family)) = self.fonts.find(c) else {
+        let Some((outline, family)) = self.fonts.find(c) else {
             let coverage = hex_box(c, columns, CELL_HEIGHT);
             for (i, &value) in coverage.iter().enumerate() {
                 paint(i % columns, i / columns, value);
@@ -85,7 +134,7 @@ impl CellAtlas {
             Family::User => DEJAVU_PX,
         };
         // Shrink what would not fit: a wide symbol in one half-cell, a tall font.
-        let metrics = font.metrics_indexed(index, px);
+        let metrics = outline.metrics(px);
         let room = columns as f32;
         // Lines and blocks overhang their advance on purpose, to join up.
         let wide = match c {
@@ -95,7 +144,7 @@ impl CellAtlas {
         if wide > room {
             px *= room / wide;
         }
-        let (metrics, bitmap) = font.rasterize_indexed(index, px);
+        let (metrics, bitmap) = outline.rasterize(px);
         let spare = ((room - metrics.advance_width) / 2.0).max(0.0) as i32;
         let left = into(metrics.xmin + spare, metrics.width, columns);
         let top = BASELINE - metrics.ymin - metrics.height as i32;

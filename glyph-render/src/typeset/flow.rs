@@ -1,38 +1,50 @@
 //! The proportional style.
 
+mod breaker;
+mod canvas;
+mod coding;
+mod face;
+mod stretch;
+
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
+use super::compose::{Chain, Place, Scratch, collect, finish, first_block};
 use super::image_page;
-use crate::config::{Alignment, FlowStyle, NewlineMarkup, RenderConfig};
+use crate::code::{Digits, ROW_BITS, START, Strip, Tail, Tone, draw_strip, encode_line};
+use crate::config::{
+    Alignment, FlowStyle, FontSize, Geometry, NewlineMarkup, Normalization, RenderConfig,
+};
 use crate::document::Document;
 use crate::error::RenderError;
 use crate::font::{FontSet, Latin};
+use crate::invert::pixel_checksum;
 use crate::layout::{
-    FlowLines, LineBreaker, Lines, NewlineMark, PagePlan, Pager, PlacedLine, Spacing, half_cells,
-    tab_stop,
+    NewlineMark, PagePlan, Pager, PlacedLine, SizeClasses, Spacing, Widths, block_starts,
+    half_cells,
 };
+use crate::marks::{DocumentMarks, Marks};
 use crate::page::{BBox, Page, PageLine};
-use crate::raster::{Sprite, Sprites};
+use crate::raster::{CellStyle, Glyphs, Lexicon, Sign, Sprites};
+use breaker::FlowBreaker;
+use canvas::Canvas;
+use coding::{Coding, class};
+use face::Face;
+use stretch::Stretch;
 
 pub(crate) struct FlowTypesetter {
     style: FlowStyle,
-    width: u32,
-    height: u32,
+    normalization: Normalization,
+    geometry: Geometry,
+    /// Columns of pixels that each column of text has for its codes.
+    spans: Vec<(u32, u32)>,
     breaker: FlowBreaker,
-    /// From a line's top to its baseline.
-    baseline: f32,
-    mark_grey: u8,
-}
-
-struct FlowBreaker {
-    sprites: Sprites,
-    room: (f32, f32),
-}
-
-impl LineBreaker for FlowBreaker {
-    fn lines<'t>(&'t self, text: &'t str) -> Lines<'t> {
-        Box::new(FlowLines::new(text, &self.sprites, self.room))
-    }
+    tone: Tone,
+    /// Newline marks in their own colour, by size class.
+    newlines: Option<Vec<Sprites>>,
+    marks: Marks,
+    coding: Option<Coding>,
 }
 
 impl std::fmt::Debug for FlowTypesetter {
@@ -45,89 +57,208 @@ impl std::fmt::Debug for FlowTypesetter {
 
 impl FlowTypesetter {
     pub(crate) fn new(config: &RenderConfig, style: &FlowStyle) -> Result<Self, RenderError> {
-        let (width, height) = style.page_pixels()?;
-        let px = style.px(style.font_size);
-        let fonts = FontSet::new(&config.fonts, Latin::Sans, px)?;
-        let sprites = Sprites::new(fonts, px, style.horizontal_scale, config.antialias);
-        let (ascent, descent) = sprites.vertical();
-        let baseline = (style.px(style.line_height) - ascent - descent) / 2.0 + ascent;
-        let indents = 2.0 * style.margin_x + style.left_indent + style.right_indent;
-        let room = width as f32 - style.px_across(indents);
-        let room = (room - style.px_across(style.first_line_indent), room);
-        let mark_grey = match &style.newline_markup {
-            NewlineMarkup::Mark { color, .. } => color.grey(),
-            NewlineMarkup::Break => style.font_color.grey(),
+        let mut geometry = style.geometry()?;
+        let fonts = Arc::new(FontSet::new(&config.fonts, Latin::Sans, geometry.sizes[0])?);
+        let (paper, ink) = (style.text_background(), style.font_color.grey());
+        let tone = Tone::new(paper, ink, style.mask_levels());
+        let spans = geometry.spans();
+        let room = room(style, &geometry, &spans, config.invertible);
+        let glyphs: Vec<Glyphs> = (geometry.sizes.iter().zip(&geometry.line_heights))
+            .map(|(px, line_height)| Glyphs {
+                fonts: Arc::clone(&fonts),
+                style: CellStyle {
+                    class: class(&fonts, *px, *line_height),
+                    horizontal_scale: style.horizontal_scale,
+                    antialias: config.antialias,
+                    tone,
+                    room: room.0.min(room.1).max(1.0) as u32,
+                },
+            })
+            .collect();
+        let (mark, newlines) = match &style.newline_markup {
+            NewlineMarkup::Mark { text, color } => {
+                let own = Tone::new(paper, color.grey(), style.mask_levels());
+                // Codes go one way on a page, so marks must lie on the ink's side.
+                let coded = own.is_coded() && own.dark == tone.dark;
+                let own = if !config.invertible || coded {
+                    own
+                } else {
+                    tone
+                };
+                let sprites = glyphs.iter().cloned().map(|mut glyphs| {
+                    glyphs.style.tone = own;
+                    Sprites::new(glyphs, None)
+                });
+                (Some((text.clone(), own.depth)), Some(sprites.collect()))
+            }
+            NewlineMarkup::Break => (None, None),
         };
-        let breaker = FlowBreaker { sprites, room };
+        let coding = match config.invertible {
+            true => Some(Coding::new(&glyphs, &geometry, &spans, mark, style)?),
+            false => None,
+        };
+        if let Some(coding) = &coding {
+            geometry.keep_edges(coding.rows);
+        }
+        let lexicon = |class: usize| {
+            let coding = coding.as_ref();
+            coding.map(|coding| Arc::clone(&coding.lexicons[class]))
+        };
+        let faces = glyphs.into_iter().enumerate();
+        let faces = faces
+            .map(|(class, glyphs)| Face::new(Sprites::new(glyphs, lexicon(class)), style))
+            .collect();
+        let narrowest = spans.iter().map(|(from, to)| (to - from) as usize).min();
+        let span = coding.as_ref().and(narrowest);
         Ok(Self {
+            marks: Marks::new(style, &geometry, &fonts, config.antialias),
             style: style.clone(),
-            width,
-            height,
-            breaker,
-            baseline,
-            mark_grey,
+            normalization: config.normalization,
+            geometry,
+            spans,
+            breaker: FlowBreaker::new(faces, room, span),
+            tone,
+            newlines,
+            coding,
         })
     }
 
-    fn plans<'a>(&'a self, document: &'a Document) -> Pager<'a, FlowBreaker> {
-        let style = &self.style;
+    /// How pages are coded, where they carry codes.
+    pub(crate) fn coding(&self) -> Option<(Strip, Vec<Arc<Lexicon>>)> {
+        let coding = self.coding.as_ref()?;
+        Some((coding.strip.clone(), coding.lexicons.clone()))
+    }
+
+    pub(super) fn style(&self) -> &FlowStyle {
+        &self.style
+    }
+
+    pub(super) fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// How many characters like those of `text` a line has room for in a size class.
+    pub(super) fn fits(&self, class: usize, text: &str) -> f32 {
+        let face = &self.breaker.faces[class];
+        let width: f32 = text.chars().map(|c| face.advance(c)).sum();
+        self.breaker.room.1 * text.chars().count() as f32 / width
+    }
+
+    fn newline_mark(&self) -> Option<NewlineMark> {
+        match &self.style.newline_markup {
+            NewlineMarkup::Mark { text, .. } => Some(NewlineMark { text: text.clone() }),
+            NewlineMarkup::Break => None,
+        }
+    }
+
+    /// The size classes of the document's passages, where there are two.
+    fn classes(&self, document: &Document) -> Option<SizeClasses> {
+        match &self.style.font_size {
+            FontSize::ByImportance(importance) => {
+                let mark = self.newline_mark();
+                let normalization = self.normalization;
+                Some(SizeClasses::new(
+                    document,
+                    importance,
+                    mark.as_ref(),
+                    normalization,
+                ))
+            }
+            FontSize::Points(_) => None,
+        }
+    }
+
+    fn plans<'a>(
+        &'a self,
+        document: &'a Document,
+        classes: Option<SizeClasses>,
+    ) -> Pager<'a, FlowBreaker> {
+        let (style, geometry) = (&self.style, &self.geometry);
+        let around = style.px(style.space_before.max(style.space_after));
         let spacing = Spacing {
-            top: style.px(style.margin_y),
-            bottom: self.height as f32 - style.px(style.margin_y),
-            line_height: style.px(style.line_height),
+            top: geometry.top,
+            bottom: geometry.bottom,
+            line_heights: geometry.line_heights.clone(),
+            columns: geometry.columns.len(),
             gap: |_, _, spacing| spacing.around,
-            around: style.px(style.space_before.max(style.space_after)),
-            mark: match &style.newline_markup {
-                NewlineMarkup::Mark { text, .. } => Some(NewlineMark { text: text.clone() }),
-                NewlineMarkup::Break => None,
-            },
+            around: around + 2.0 * geometry.inset,
+            keep_headings: style.keep_headings,
+            mark: self.newline_mark(),
+            normalization: self.normalization,
         };
-        Pager::new(document, spacing, &self.breaker)
+        Pager::new(document, spacing, classes, &self.breaker)
     }
 
     pub(crate) fn pages<'a>(
         &'a self,
         document: &'a Document,
     ) -> impl Iterator<Item = Result<Page, RenderError>> + 'a {
-        let mut plans = self.plans(document).peekable();
-        let mut number = 0;
+        let classes = self.classes(document);
+        let count = match self.marks.count_pages() {
+            true => self.plans(document, classes.clone()).count() as u32,
+            false => 0,
+        };
+        let marks = self.marks.for_document(document, count);
+        let mut plans = self.plans(document, classes).peekable();
+        let mut chain = Chain::default();
         std::iter::from_fn(move || {
             let plan = plans.next()?;
-            number += 1;
-            Some(self.draw(&plan, number, plans.peek().is_none()))
+            let place = chain.place(document, &plan, plans.peek());
+            Some(self.draw(document, &plan, &marks, place, plans.peek().is_none()))
         })
     }
 
     pub(crate) fn render(&self, document: &Document) -> Result<Vec<Page>, RenderError> {
-        let plans: Vec<PagePlan<'_>> = self.plans(document).collect();
+        let plans: Vec<PagePlan<'_>> = self.plans(document, self.classes(document)).collect();
+        let marks = self.marks.for_document(document, plans.len() as u32);
+        let mut chain = Chain::default();
+        let places: Vec<Place> = (0..plans.len())
+            .map(|i| chain.place(document, &plans[i], plans.get(i + 1)))
+            .collect();
         plans
             .par_iter()
-            .enumerate()
-            .map(|(i, plan)| self.draw(plan, i as u32 + 1, i + 1 == plans.len()))
+            .zip(&places)
+            .map(|(plan, place)| {
+                let end = place.number as usize == plans.len();
+                self.draw(document, plan, &marks, *place, end)
+            })
             .collect()
     }
 
-    fn draw(&self, plan: &PagePlan<'_>, number: u32, last: bool) -> Result<Page, RenderError> {
+    /// Draws a page; `end` is set for the last one.
+    fn draw(
+        &self,
+        document: &Document,
+        plan: &PagePlan<'_>,
+        marks: &DocumentMarks<'_>,
+        place: Place,
+        end: bool,
+    ) -> Result<Page, RenderError> {
         let placed = match plan {
-            PagePlan::Image(image) => return image_page(image, number),
+            PagePlan::Image(image) => return image_page(image, place.number),
             PagePlan::Text(placed) => placed,
         };
-        let (width, height) = (self.width as usize, self.height as usize);
-        let background = self.style.page_bg_color.grey();
-        let mut canvas = Canvas {
-            width,
-            height,
-            pixels: vec![background; width * height],
-        };
+        let geometry = &self.geometry;
+        let size = (geometry.width as usize, geometry.height as usize);
+        let mut canvas = Canvas::new(size, self.style.page_bg_color.grey());
+        marks.draw_under(&mut canvas.page(), placed, |line| self.baseline(line));
+        let mut scratch = Scratch::default();
         let mut lines = Vec::with_capacity(placed.len());
-        let mut right = 0f32;
-        for placed in placed {
-            let (x, line_right) = self.draw_line(placed, &mut canvas);
-            right = right.max(line_right);
+        let margin = self.style.px_across(self.style.margin_x);
+        let mut right = marks.least_width(place.number) - margin;
+        let (mut coded_right, mut ranges) = (0, 0);
+        for (ordinal, placed) in placed.iter().enumerate() {
+            let drawn = self.draw_line(document, placed, ordinal as u32, &mut canvas, &mut scratch);
+            right = right.max(drawn.end);
+            coded_right = coded_right.max(drawn.coded_end);
+            ranges = ranges.max(drawn.ranges);
+            if placed.line.range.is_empty() {
+                continue;
+            }
             let top = placed.top.round().max(0.0) as u32;
-            let bottom = (placed.top + self.style.px(self.style.line_height)).round() as u32;
-            let left = (x.floor().max(0.0) as u32).min(self.width);
-            let end = (line_right.ceil().max(0.0) as u32).clamp(left, self.width);
+            let bottom = (placed.top + placed.height).round() as u32;
+            let left = (drawn.start.floor().max(0.0) as u32).min(geometry.width);
+            let end = (drawn.end.ceil().max(0.0) as u32).clamp(left, geometry.width);
             lines.push(PageLine {
                 source_block: placed.block,
                 source: placed.text.source(&placed.line.range),
@@ -136,20 +267,60 @@ impl FlowTypesetter {
                     x: left,
                     y: top,
                     width: end - left,
-                    height: bottom.min(self.height).saturating_sub(top),
+                    height: bottom.min(geometry.height).saturating_sub(top),
                 },
             });
         }
+        let mut strip = self.coding.as_ref().map(|coding| Strip {
+            last: place.last,
+            number: place.number,
+            document: place.document,
+            before: place.before,
+            after: place.after,
+            lines: placed.len() as u32,
+            block: first_block(document, placed),
+            ranges,
+            ..coding.strip.clone()
+        });
+        let rows = self.coding.as_ref().map_or(0, |coding| coding.rows);
         if self.style.auto_crop_width {
-            let wanted = (right + self.style.px_across(self.style.margin_x)).ceil() as usize;
-            canvas.crop(wanted, height);
+            let wanted = (right + geometry.inset + margin).ceil() as usize;
+            // The strip must keep to its rows.
+            let least = strip.as_ref().map_or(1, |strip| strip.least_width(rows));
+            canvas.crop(wanted.max(coded_right).max(least), size.1);
+            if let Some(strip) = &mut strip {
+                // Columns that were cut off hold no line.
+                let width = canvas.width as u32;
+                strip.spans.retain(|(from, _)| *from < width);
+                for (_, to) in &mut strip.spans {
+                    *to = (*to).min(width);
+                }
+            }
         }
-        if let (true, true, Some(line)) = (last, self.style.auto_crop_last_page, placed.last()) {
-            let below = self.style.line_height + self.style.margin_y;
-            canvas.crop(width, (line.top + self.style.px(below)).ceil() as usize);
+        if end && self.style.auto_crop_last_page {
+            let ends = placed.iter().map(|line| line.top + line.height);
+            let end = ends.fold(0.0, f32::max) + geometry.below;
+            canvas.crop(canvas.width, end.ceil() as usize);
+        }
+        let least = strip
+            .as_ref()
+            .map_or(0, |strip| strip.rows_at(canvas.width));
+        marks.draw_over(&mut canvas.page(), place.number, least);
+        if let Some(strip) = &mut strip {
+            (strip.width, strip.height) = (canvas.width as u32, canvas.height as u32);
+            if strip.pixels.is_some() {
+                let rows = strip.rows_at(canvas.width);
+                strip.pixels = Some(pixel_checksum(&canvas.pixels, canvas.width, rows));
+            }
+            draw_strip(
+                &strip.encode(),
+                strip.tone,
+                &mut canvas.pixels,
+                canvas.width,
+            );
         }
         Ok(Page {
-            number,
+            number: place.number,
             width: canvas.width as u32,
             height: canvas.height as u32,
             pixels: canvas.pixels,
@@ -158,17 +329,32 @@ impl FlowTypesetter {
         })
     }
 
-    /// Draws a line; returns where it begins and ends.
-    fn draw_line(&self, placed: &PlacedLine<'_>, canvas: &mut Canvas) -> (f32, f32) {
+    fn baseline(&self, placed: &PlacedLine<'_>) -> i32 {
+        let class = self.breaker.face(&placed.line).sprites.glyphs.style.class;
+        placed.top.round() as i32 + class.baseline as i32
+    }
+
+    /// Draws a line and its code.
+    fn draw_line(
+        &self,
+        document: &Document,
+        placed: &PlacedLine<'_>,
+        ordinal: u32,
+        canvas: &mut Canvas,
+        scratch: &mut Scratch,
+    ) -> Drawn {
         let PlacedLine { text, line, .. } = placed;
         let style = &self.style;
+        let face = self.breaker.face(line);
+        let height = face.sprites.glyphs.style.class.height as usize;
         let drawn = &text.text[line.range.start..line.draw_end];
         let indent = if line.first {
             style.first_line_indent
         } else {
             0.0
         };
-        let left = style.px_across(style.margin_x + style.left_indent + indent);
+        let column = self.geometry.columns[placed.column];
+        let left = column + style.px_across(style.left_indent + indent);
         let room = if line.first {
             self.breaker.room.0
         } else {
@@ -182,113 +368,164 @@ impl FlowTypesetter {
         };
         let stretch = match style.alignment {
             Alignment::Justify if !line.last => Stretch::new(drawn, spare),
-            _ => Stretch {
-                spaces_only: true,
-                each: 0.0,
-            },
+            _ => Stretch::NONE,
         };
-        let baseline = (placed.top + self.baseline).round() as i32;
-        let ink = style.font_color.grey();
+        let top = placed.top.round().max(0.0) as usize;
+        let end = start + if stretch.each > 0.0 { room } else { line.width };
+        let (from, to) = self.spans[placed.column];
+        let (from, to) = (from as usize, to as usize);
+        if self.geometry.columns.len() > 1 || self.geometry.is_boxed() {
+            canvas.limit = ((left + room).ceil() as usize).min(canvas.width);
+        }
+        // Rounding must not push the end's mark out of the span.
+        let over = (end.round() - (to as f32 - 1.0)).max(0.0);
+        let origin = (start - over).max(from as f32);
+        scratch.columns.clear();
+        scratch.columns.resize(to - from, 0);
         // Tab stops are counted from the line's start, as the line breaker does.
-        let mut x = 0.0;
+        let mut pen = 0.0;
+        let mut before = None;
+        let mut free = 0;
+        let mut ranges = 0;
+        // Lines without replacements tell their operations while they are drawn.
+        let plain = text.replacements(&line.range).next().is_none();
+        scratch.ops.clear();
         for (at, c) in drawn.char_indices() {
-            if c == '\t' {
-                x = tab_stop(x, crate::layout::Widths::tab(&self.breaker.sprites));
+            let sprite = face.sprites.get(c);
+            let is_tab = c == '\t';
+            if !is_tab {
+                pen += before.map_or(0.0, |before| face.between(before, c));
+            }
+            before = Some(c);
+            if sprite.advance == 0.0 && !is_tab {
+                if plain {
+                    scratch.ops.insert(c);
+                }
                 continue;
             }
-            let sprite = self.breaker.sprites.get(c);
-            if sprite.width > 0 {
-                let mark = text.is_mark(line.range.start + at);
-                let ink = if mark { self.mark_grey } else { ink };
-                canvas.blend(sprite, (start + x).round() as i32, baseline, ink);
-            }
-            x += sprite.advance;
-            if c == ' ' || (!stretch.spaces_only && half_cells(c) > 0) {
-                x += stretch.each;
-            }
-        }
-        (
-            start,
-            start + if stretch.each > 0.0 { room } else { line.width },
-        )
-    }
-}
-
-/// Where a justified line's spare room goes.
-struct Stretch {
-    /// Between words, or after every character.
-    spaces_only: bool,
-    each: f32,
-}
-
-impl Stretch {
-    fn new(text: &str, spare: f32) -> Self {
-        let none = Self {
-            spaces_only: true,
-            each: 0.0,
-        };
-        // Stretched spaces would move the text off its tab stops.
-        if text.contains('\t') {
-            return none;
-        }
-        let wide = text.chars().filter(|&c| half_cells(c) == 2).count();
-        let spaces = text.trim_start().matches(' ').count();
-        let visible = text.chars().filter(|&c| half_cells(c) > 0).count();
-        // Chinese has no spaces between words: spread all characters.
-        if 2 * wide > visible && visible > 1 {
-            return Self {
-                spaces_only: false,
-                each: spare / (visible - 1) as f32,
+            // Cells never overlap, whatever the widths were.
+            let x = ((origin + pen).round() as usize).max(free);
+            let sprite = match &self.newlines {
+                Some(newlines) if text.is_mark(line.range.start + at) => {
+                    newlines[usize::from(line.class)].get(c)
+                }
+                _ => sprite,
             };
+            if !sprite.pixels.is_empty() {
+                canvas.put(sprite, x, top, height);
+            }
+            let mut mark = START;
+            if is_tab {
+                mark |= TAB_DIGIT;
+                pen = face.tab_stop(pen);
+                scratch.ops.skip(1);
+            } else {
+                if let Sign::Shape { digit, range } = sprite.sign {
+                    mark |= digit;
+                    ranges = ranges.max(range + 1);
+                    scratch.ops.skip(1);
+                } else if plain {
+                    scratch.ops.explicit(c);
+                }
+                pen += sprite.advance + face.spacing(c);
+            }
+            if let Some(column) = scratch.columns.get_mut(x - from) {
+                *column = mark;
+            }
+            free = x + (sprite.advance as usize).max(1);
+            if c == ' ' || (!stretch.spaces_only && half_cells(c) > 0) {
+                pen += stretch.each;
+            }
         }
-        if spaces == 0 || text.starts_with(char::is_whitespace) {
-            return none;
+        let mut coded_end = 0;
+        if self.coding.is_some() {
+            // The last cell needs no more than its own width.
+            let x = free.max(origin.round() as usize);
+            if let Some(column) = scratch.columns.get_mut(x - from) {
+                *column = START;
+            }
+            let tail = match plain {
+                true => finish(text, line, &mut scratch.ops),
+                false => collect(text, line, &mut scratch.ops, |c| face.sign(c)),
+            };
+            let row = (top + height - 1) * canvas.width + from;
+            let place = (ordinal, row, tail);
+            coded_end = from + self.draw_code(document, placed, place, canvas, scratch);
+            coded_end = coded_end.max(x + 1);
         }
-        Self {
-            spaces_only: true,
-            each: spare / spaces as f32,
+        Drawn {
+            start,
+            end,
+            coded_end,
+            ranges,
         }
+    }
+
+    /// Writes a line's code between the marks of its cells, from pixel `row` on; returns how
+    /// many pixels on it ends.
+    fn draw_code(
+        &self,
+        document: &Document,
+        placed: &PlacedLine<'_>,
+        (ordinal, row, tail): (u32, usize, Tail),
+        canvas: &mut Canvas,
+        scratch: &mut Scratch,
+    ) -> usize {
+        let PlacedLine { text, line, .. } = placed;
+        let starts = match placed.starts.is_empty() {
+            true => Vec::new(),
+            false => block_starts(document, &placed.starts),
+        };
+        let content = text.original(&line.range);
+        let Scratch {
+            ops, code, columns, ..
+        } = scratch;
+        let class = u32::from(line.class);
+        encode_line((class, tail, ordinal), &starts, None, ops, content, code);
+        let mut end = 0;
+        let mut digits = Digits::new(code, ROW_BITS);
+        for (x, column) in columns.iter_mut().enumerate() {
+            if *column == 0 {
+                let Some(digit) = digits.next() else { break };
+                *column = digit;
+                end = x + 1;
+            }
+        }
+        debug_assert!(digits.next().is_none(), "the line breaker leaves room");
+        self.tone
+            .add(&mut canvas.pixels[row..row + columns.len()], columns);
+        end
     }
 }
 
-struct Canvas {
-    width: usize,
-    height: usize,
-    pixels: Vec<u8>,
+/// The digit of a tab among blank cells.
+const TAB_DIGIT: u8 = 1;
+
+/// What a line took.
+struct Drawn {
+    /// Where its text begins and ends.
+    start: f32,
+    end: f32,
+    /// Where its code ends.
+    coded_end: usize,
+    /// How many ranges of characters its cells come from.
+    ranges: u8,
 }
 
-impl Canvas {
-    /// Draws a glyph with its pen at (`x`, `baseline`); clipped to the page.
-    fn blend(&mut self, sprite: &Sprite, x: i32, baseline: i32, ink: u8) {
-        let (left, top) = (x + sprite.left, baseline - sprite.rise);
-        let from = (-left).clamp(0, sprite.width as i32) as usize;
-        let to = (self.width as i32 - left).clamp(from as i32, sprite.width as i32) as usize;
-        for (row, coverage) in sprite.coverage.chunks_exact(sprite.width).enumerate() {
-            let y = top + row as i32;
-            if y < 0 || y >= self.height as i32 || from == to {
-                continue;
-            }
-            let at = y as usize * self.width + (left + from as i32) as usize;
-            let target = &mut self.pixels[at..at + to - from];
-            for (pixel, &coverage) in target.iter_mut().zip(&coverage[from..to]) {
-                let (below, cover) = (u32::from(*pixel), u32::from(coverage));
-                let mixed = below * (255 - cover) + u32::from(ink) * cover;
-                *pixel = ((mixed + 127) / 255) as u8;
-            }
+/// Widths in pixels of a paragraph's first line and of its others.
+fn room(
+    style: &FlowStyle,
+    geometry: &Geometry,
+    spans: &[(u32, u32)],
+    invertible: bool,
+) -> (f32, f32) {
+    let mut room = geometry.column_width - style.px_across(style.left_indent + style.right_indent);
+    if invertible {
+        // A line's end is marked in the column after its last cell.
+        for (left, (_, to)) in geometry.columns.iter().zip(spans) {
+            let left = left + style.px_across(style.left_indent);
+            room = room.min(*to as f32 - 1.0 - left);
         }
     }
-
-    /// Keeps the top left of at most this size.
-    fn crop(&mut self, width: usize, height: usize) {
-        let (width, height) = (width.clamp(1, self.width), height.clamp(1, self.height));
-        self.pixels.truncate(height * self.width);
-        if width < self.width {
-            for y in 0..height {
-                let start = y * self.width;
-                self.pixels.copy_within(start..start + width, y * width);
-            }
-            self.pixels.truncate(width * height);
-        }
-        (self.width, self.height) = (width, height);
-    }
+    (room - style.px_across(style.first_line_indent), room)
 }

@@ -75,13 +75,16 @@ fn glyph_text_chunks_are_kept() {
     plain.expect("a keyword");
     let other = encoder.add_text_chunk("Author".into(), "x".into());
     other.expect("a keyword");
-    let wide = encoder.add_itxt_chunk("glyph:text".into(), "世界".into());
+    let wide = encoder.add_itxt_chunk("glyph:note".into(), "世界".into());
     wide.expect("a keyword");
+    // The text of a page is not for those who read it as an image.
+    let text = encoder.add_itxt_chunk("glyph:text".into(), "secret".into());
+    text.expect("a keyword");
     let mut writer = encoder.write_header().expect("a header");
     writer.write_image_data(&[9]).expect("pixels");
     writer.finish().expect("an end");
     let document = open("a.png", bytes).expect("a page");
-    let expected = [("glyph:page", "7"), ("glyph:text", "世界")];
+    let expected = [("glyph:page", "7"), ("glyph:note", "世界")];
     let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
     assert_eq!(page(&document, 0).metadata, expected);
 }

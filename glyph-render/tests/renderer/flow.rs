@@ -95,7 +95,8 @@ fn indents_and_spacing_move_lines() {
 fn colors_become_grey() {
     let json = r##"{"font-color": "#FFFFFF", "page-bg-color": "#000000"}"##;
     let page = page(json, "white on black");
-    assert_eq!(page.pixels[0], 0);
+    let middle = page.pixels.len() / 2;
+    assert_eq!(page.pixels[middle], 0);
     assert!(page.pixels.iter().any(|&p| p > 200));
 }
 
@@ -119,6 +120,6 @@ fn missing_glyphs_are_drawn_as_boxes() {
         r#"{"font-size": 30, "horizontal-scale": 0.5}"#,
     ] {
         let page = page(json, "\u{10FFFD}");
-        assert!(page.pixels.contains(&0));
+        assert!(page.pixels.iter().any(|&p| p < 8));
     }
 }

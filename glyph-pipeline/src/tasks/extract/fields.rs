@@ -50,7 +50,7 @@ fn fold(text: &str) -> Vec<char> {
 /// What stands between a name and its value on one line.
 static SEPARATOR: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"^(?:[ ]*(?:\([^)\n]{0,24}\)|（[^）\n]{0,24}）|(?i:no\.?|number|#))?[ \t*]*(?:[:：=|]+|\t+|\.{3,}|…+|[ ]{3,})[ \t*:|]*|[ ](?i:is|was|are|were|reads|equals)[ :]+(?:(?i:the|as)[ ])?|[ ]*(?:是|为|等于)[ ：:]*)",
+        r"^(?:[ ]*(?:\([^)\n]{0,24}\)|（[^）\n]{0,24}）|(?i:no\.?|number|#))?[ \t*]*(?:[:：=|]+|\t+|\.{3,}|…+|[ ]{3,})[ \t*:|]*|[ ](?i:is|was|are|were|reads|equals)(?:[ :]+|$)(?:(?i:the|as)[ ])?|[ ]*(?:是|为|等于)[ ：:]*)",
     )
 });
 
@@ -122,11 +122,17 @@ fn value_after(text: &str, label: &Range<usize>, field: &Field) -> Option<Range<
             .flatten();
     };
     let start = label.end + separator.end();
-    if text[start..line_end].trim().is_empty() {
-        return below(text, line_end);
-    }
     let said = separator.as_str().contains(|c: char| c.is_alphabetic())
         && !separator.as_str().contains([':', '：', '=', '|', '\t']);
+    if text[start..line_end].trim().is_empty() {
+        let value = below(text, line_end)?;
+        let end = if said {
+            value.start + sentence_end(&text[value.clone()])
+        } else {
+            value.end
+        };
+        return trimmed(text, value.start..end);
+    }
     let mut end = line_end;
     if let Some(cut) = NEXT_CELL.find(&text[start..line_end]) {
         end = start + cut.start();

@@ -216,6 +216,11 @@ fn named_fields() {
         ["张三"]
     );
     assert_eq!(field(&page(&["联系人是李四。"]), "联系人"), ["李四"]);
+    let wrapped = [
+        "as agreed, the invoice number is",
+        "INV-9. Then it goes on.",
+    ];
+    assert_eq!(field(&page(&wrapped), "invoice number"), ["INV-9"]);
     let table = page(&["Name | Age | Town", "-----|-----|-----", "Ann | 30 | Bath"]);
     assert_eq!(field(&table, "Age"), ["30"]);
     assert!(

@@ -17,9 +17,12 @@ pub(super) fn draw(pdf: &Pdf, page: u32, dpi: f32, max_pixels: u64) -> Result<Ra
         let page = pdf.pages().get(page as usize - 1).ok_or("no such page")?;
         let (width, height) = page.render_dimensions();
         let scale = scale(width, height, dpi, max_pixels)?;
+        // Whole pixels, so that an image that fills the page keeps its own; the pixmap's size is
+        // rounded down from these.
+        let whole = |length: f32| ((length * scale).round().max(1.0) + 1e-3) / length;
         let settings = PixmapSettings {
-            x_scale: scale,
-            y_scale: scale,
+            x_scale: whole(width),
+            y_scale: whole(height),
             bg_color: WHITE,
         };
         let pixmap = hayro::render(

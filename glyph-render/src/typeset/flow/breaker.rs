@@ -1,0 +1,102 @@
+//! Lines of a width in pixels whose codes have room.
+
+use std::sync::OnceLock;
+
+use super::super::compose::{collect, split};
+use super::face::Face;
+use crate::code::{BlockStart, Ops, ROW_BITS, digits_for, encode_line};
+use crate::layout::{ClassCursor, FlowLines, Line, LineBreaker, Lines, Prepared, Split, Widths};
+use crate::raster::Sign;
+
+pub(super) struct FlowBreaker {
+    /// By size class.
+    pub(super) faces: Vec<Face>,
+    /// Widths of a paragraph's first line and of its others.
+    pub(super) room: (f32, f32),
+    /// Columns that a line's code can lie in; none where lines carry none.
+    span: Option<usize>,
+    /// Whether printable ASCII needs no room in codes.
+    plain: OnceLock<bool>,
+}
+
+impl FlowBreaker {
+    pub(super) fn new(faces: Vec<Face>, room: (f32, f32), span: Option<usize>) -> Self {
+        Self {
+            faces,
+            room,
+            span,
+            plain: OnceLock::new(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn face(&self, line: &Line) -> &Face {
+        &self.faces[usize::from(line.class)]
+    }
+
+    /// How many columns a line's cells and code take.
+    fn columns(&self, text: &Prepared<'_>, line: &Line, starts: &[BlockStart]) -> usize {
+        let face = self.face(line);
+        let mut ops = Ops::default();
+        let mut cells = 0;
+        let tail = collect(text, line, &mut ops, |c| {
+            let sign = face.sign(c);
+            cells += usize::from(sign != Sign::Hidden);
+            sign
+        });
+        let mut code = Vec::new();
+        let class = u32::from(line.class);
+        encode_line((class, tail, 0), starts, None, &mut ops, "", &mut code);
+        digits_for(code.len(), ROW_BITS) + cells + 1
+    }
+
+    /// Whether a line surely has room: most lines are told by this alone.
+    fn surely_fits(&self, text: &Prepared<'_>, line: &Line, span: usize) -> bool {
+        let plain = || {
+            let faces = self.faces.iter();
+            let mut signs = faces.flat_map(|face| (' '..='~').map(|c| face.sign(c)));
+            signs.all(|sign| matches!(sign, Sign::Shape { .. }))
+        };
+        // The flags, the checksum, one block with its source page, and the end's mark.
+        let columns = digits_for(12, ROW_BITS) + 1;
+        let drawn = &text.text.as_bytes()[line.range.start..line.draw_end];
+        let tail = &text.text.as_bytes()[line.draw_end..line.range.end];
+        drawn.len() + columns <= span
+            && matches!(tail, b"" | b" " | b"\n" | b"\r\n")
+            && drawn.iter().all(|byte| (b' '..=b'~').contains(byte))
+            && text.replacements(&line.range).next().is_none()
+            && *self.plain.get_or_init(plain)
+    }
+}
+
+fn walk(face: &Face, text: &str) -> f32 {
+    let mut before = None;
+    text.chars().fold(0.0, |x, c| {
+        let gap = before.map_or(0.0, |before| face.between(before, c));
+        before = Some(c);
+        match c {
+            '\t' => face.tab_stop(x),
+            c => x + gap + face.advance(c),
+        }
+    })
+}
+
+impl LineBreaker for FlowBreaker {
+    fn lines<'t>(&'t self, text: &'t str, classes: ClassCursor) -> Lines<'t> {
+        Box::new(FlowLines::new(text, &self.faces, classes, self.room))
+    }
+
+    fn is_coded(&self) -> bool {
+        self.span.is_some()
+    }
+
+    fn split(&self, text: &Prepared<'_>, line: &Line, starts: &[BlockStart]) -> Option<Split> {
+        let span = self.span?;
+        if starts.len() < 2 && self.surely_fits(text, line, span) {
+            return None;
+        }
+        let fits = |line: &Line, starts: &[BlockStart]| self.columns(text, line, starts) <= span;
+        let face = self.face(line);
+        split(text, line, starts, fits, |text| walk(face, text))
+    }
+}
