@@ -183,6 +183,7 @@ fn run(args: &Args) -> Result<()> {
             tokens,
             plain: asked.map(|a| (a.seconds, a.right as f64 / all as f64)),
             crops: (seconds, right as f64 / all as f64),
+            drafts: drafts as f64 / all as f64,
         });
     }
     std::fs::remove_dir_all(&cache)?;
