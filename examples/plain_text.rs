@@ -122,7 +122,13 @@ fn run(args: &Args) -> Result<()> {
         model: Arc::new(reader.model),
     };
     let writer = LanguageModelWriter::new("writer", open()?)?;
-    let pipeline = Pipeline::builder().writer(writer).build()?;
+    // The first question about a text pays for its pages; the others find them in the cache.
+    let cache = std::env::temp_dir().join(format!("glyph-plain-text-{}", std::process::id()));
+    std::fs::create_dir_all(&cache)?;
+    let pipeline = Pipeline::builder()
+        .writer(writer)
+        .cache(&cache, 1 << 30)
+        .build()?;
 
     println!(
         "{:>8}  {:^39}  {:^45}",
@@ -177,8 +183,10 @@ fn run(args: &Args) -> Result<()> {
             tokens,
             plain: asked.map(|a| (a.seconds, a.right as f64 / all as f64)),
             crops: (seconds, right as f64 / all as f64),
+            drafts: drafts as f64 / all as f64,
         });
     }
+    std::fs::remove_dir_all(&cache)?;
     if let Some(file) = &args.plot {
         text_plot::draw(file, &points, plain.model.config().context_length)?;
     }

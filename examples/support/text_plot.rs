@@ -13,6 +13,8 @@ pub(crate) struct Point {
     pub(crate) plain: Option<(f64, f64)>,
     /// The same with crops.
     pub(crate) crops: (f64, f64),
+    /// Share of the model's drafts from the crops that are right before they are checked.
+    pub(crate) drafts: f64,
 }
 
 /// Draws two charts side by side.
@@ -44,7 +46,7 @@ fn chart(path: &Path, points: &[Point], context: usize) -> Result<(), Box<dyn st
         .y_label_area_size(60)
         .build_cartesian_2d(
             (low..high).log_scale(),
-            ((fast * 0.6).max(0.01)..slow * 1.6).log_scale(),
+            ((fast * 0.6).max(0.01)..slow * 2.0).log_scale(),
         )?;
     left.configure_mesh()
         .x_labels(4)
@@ -98,8 +100,20 @@ fn chart(path: &Path, points: &[Point], context: usize) -> Result<(), Box<dyn st
                 .map(|p| Circle::new(p, 3, color.filled())),
         )?;
     }
+    let drafts = points.iter().map(|p| (p.tokens as f64, p.drafts));
+    let light = BLUE.mix(0.4);
+    right
+        .draw_series(LineSeries::new(drafts, light))?
+        .label("the model's draft from the crops, unchecked")
+        .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], light));
+    right
+        .configure_series_labels()
+        .position(SeriesLabelPosition::LowerRight)
+        .background_style(WHITE)
+        .border_style(BLACK.mix(0.3))
+        .draw()?;
     left.configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(SeriesLabelPosition::LowerRight)
         .background_style(WHITE)
         .border_style(BLACK.mix(0.3))
         .draw()?;

@@ -37,8 +37,10 @@ struct Tokens {
     exponents: Vec<TokenId>,
     /// Tokens that hold a digit and the letter of an exponent after it.
     powers: Vec<TokenId>,
-    /// Tokens that open a string and go on with what it holds.
+    /// Tokens that, outside a string, open one and go on with what it holds.
     openers: Vec<TokenId>,
+    /// Tokens that, inside a string, end it and go on with what the next one holds.
+    reopeners: Vec<TokenId>,
     /// Tokens that end a string and do not begin another one.
     enders: Vec<TokenId>,
 }
@@ -85,10 +87,15 @@ impl SchemaCompiler {
             if let [mark @ (b'}' | b']' | b'"' | b',')] = *bytes {
                 tokens.closers.push((token, mark));
             }
-            match opens_with_content(&bytes) {
-                true => tokens.openers.push(token),
-                false if bytes.first() == Some(&b'"') => tokens.enders.push(token),
-                false => {}
+            if bytes.contains(&b'"') {
+                if opens_with_content(&bytes, false) {
+                    tokens.openers.push(token);
+                }
+                if opens_with_content(&bytes, true) {
+                    tokens.reopeners.push(token);
+                } else if bytes.first() == Some(&b'"') {
+                    tokens.enders.push(token);
+                }
             }
             let digit = |b: &u8| b.is_ascii_digit();
             let e = |b: &u8| matches!(b, b'e' | b'E');
@@ -148,14 +155,18 @@ impl SchemaCompiler {
     }
 }
 
-/// Whether a token holds a quotation mark with the inside of a string after it, if the mark opens
-/// one: anything but what may stand between two values.
-fn opens_with_content(bytes: &[u8]) -> bool {
-    let Some(last) = bytes.iter().rposition(|b| *b == b'"') else {
-        return false;
-    };
-    let marks = b" ,:{}[]\"\n";
-    bytes[last + 1..].iter().any(|b| !marks.contains(b))
+/// Whether a token opens a string and goes on with its content, for a token that begins inside or
+/// outside a string.
+pub(super) fn opens_with_content(bytes: &[u8], in_string: bool) -> bool {
+    let mut place = Place::default();
+    place.in_string = in_string;
+    let mut opened = false;
+    bytes.iter().any(|byte| {
+        let was_inside = place.in_string;
+        place.push(*byte);
+        opened |= !was_inside && place.in_string;
+        opened && was_inside && place.in_string
+    })
 }
 
 /// Lets only JSON through that follows a schema.
@@ -261,6 +272,8 @@ impl Constraint for JsonConstraint {
             if self.source.is_some() {
                 exclude(&self.tokens.openers);
             }
+        } else if self.source.is_some() {
+            exclude(&self.tokens.reopeners);
         }
         if self.place.after_digit() {
             exclude(&self.tokens.exponents);

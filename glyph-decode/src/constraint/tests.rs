@@ -107,6 +107,25 @@ fn the_form_goes_before_the_filters() {
 }
 
 #[test]
+fn tokens_across_quotation_marks_are_told_apart() {
+    use super::json_schema::opens_with_content as opens;
+    for (token, outside, inside) in [
+        ("\"", false, false),
+        ("\":", true, false),
+        ("\",", true, false),
+        (": \"", false, false),
+        ("\"The", true, false),
+        ("\", \"", true, false),
+        ("\", \"The", true, true),
+        (" \"\"", false, false),
+        ("say \\\"x", true, false),
+    ] {
+        assert_eq!(opens(token.as_bytes(), false), outside, "{token} outside");
+        assert_eq!(opens(token.as_bytes(), true), inside, "{token} inside");
+    }
+}
+
+#[test]
 fn free_strings_can_be_kept_to_a_text() {
     let text = "The keeper \"Isobel\"  Tarrant lives\nat 4 灯塔 Road, Corran.";
     let plain = "The keeper Isobel Tarrant lives at 4 灯塔 Road, Corran.";
