@@ -83,6 +83,17 @@ impl CausalLm {
             policy,
         ))
     }
+
+    fn run(
+        &self,
+        embeds: &[f32],
+        cache: &mut KvCache,
+        logits: LogitsFor,
+        out: &mut Vec<f32>,
+    ) -> Result<(), DecodeError> {
+        let all = logits == LogitsFor::All;
+        self.transformer.forward(Run { embeds, cache }, all, out)
+    }
 }
 
 fn default_threads() -> usize {
@@ -119,12 +130,7 @@ impl LanguageModel for CausalLm {
         }
         let embeds = floats(inputs_embeds.into_data())?;
         let mut out = Vec::new();
-        let run = Run {
-            embeds: &embeds,
-            cache,
-        };
-        self.transformer
-            .forward(run, logits == LogitsFor::All, &mut out)?;
+        self.run(&embeds, cache, logits, &mut out)?;
         let vocab = self.config().vocab_size;
         let shape = [out.len() / vocab, vocab];
         Ok(Tensor::from_data(TensorData::new(out, shape), &self.device))
@@ -142,11 +148,7 @@ impl LanguageModel for CausalLm {
         out: &mut Vec<f32>,
     ) -> Result<(), DecodeError> {
         let embeds = self.transformer.embed(input_ids)?;
-        let run = Run {
-            embeds: &embeds,
-            cache,
-        };
-        self.transformer.forward(run, logits == LogitsFor::All, out)
+        self.run(&embeds, cache, logits, out)
     }
 
     fn forward_batch(

@@ -249,15 +249,18 @@ fn truncated_and_lying_files_are_errors() {
 #[test]
 fn missing_and_unused_tensors_are_named() {
     let good = std::fs::read(fixture("tiny-llama.f16.gguf")).expect("the fixture");
-    let rename = |from: &[u8], to: &[u8]| {
+    let find = |name: &[u8]| {
+        let mut windows = good.windows(name.len());
+        windows.position(|w| w == name).expect("the name")
+    };
+    let write = |at: usize, new: &[u8]| {
         let mut bytes = good.clone();
-        let at = bytes
-            .windows(from.len())
-            .position(|w| w == from)
-            .expect("the name");
-        bytes[at..at + to.len()].copy_from_slice(to);
+        bytes[at..at + new.len()].copy_from_slice(new);
         open_bytes(&bytes)
     };
+    let rename = |from: &[u8], to: &[u8]| write(find(from), to);
+    // A key is followed by four bytes that tell the value's type.
+    let set = |key: &[u8], value: u8| write(find(key) + key.len() + 4, &[value]);
     match rename(b"blk.1.ffn_up.weight", b"blk.1.ffn_xx.weight") {
         Err(DecodeError::MissingTensors { file, tensors }) => {
             assert!(file.ends_with("model.gguf"));
@@ -266,16 +269,7 @@ fn missing_and_unused_tensors_are_named() {
         other => panic!("{other:?}"),
     }
     // A file that says it has one layer less.
-    let key = b"llama.block_count";
-    let at = good
-        .windows(key.len())
-        .position(|w| w == key)
-        .expect("the key")
-        + key.len()
-        + 4;
-    let mut bytes = good.clone();
-    bytes[at] = 1;
-    match open_bytes(&bytes) {
+    match set(b"llama.block_count", 1) {
         Err(DecodeError::UnusedTensors { tensors, .. }) => {
             assert_eq!(tensors.len(), 9);
             assert!(tensors.iter().all(|t| t.starts_with("blk.1.")));
@@ -283,16 +277,7 @@ fn missing_and_unused_tensors_are_named() {
         other => panic!("{other:?}"),
     }
     // Another width than the tensors have.
-    let key = b"llama.feed_forward_length";
-    let at = good
-        .windows(key.len())
-        .position(|w| w == key)
-        .expect("the key")
-        + key.len()
-        + 4;
-    let mut bytes = good.clone();
-    bytes[at] = 32;
-    match open_bytes(&bytes) {
+    match set(b"llama.feed_forward_length", 32) {
         Err(DecodeError::TensorMismatch {
             tensor,
             expected,

@@ -40,19 +40,21 @@ impl LogitsFilter for TopP {
         if self.0 >= 1.0 {
             return;
         }
-        let mut sum = 0.0;
-        let kept = logits
-            .sorted_probabilities()
-            .into_iter()
-            .take_while(|(_, p)| {
-                let before = sum;
-                sum += p;
-                before == 0.0 || before < self.0
-            })
-            .map(|(token, _)| token)
-            .collect();
-        logits.keep_only(kept);
+        let nucleus = first_until(logits.sorted_probabilities(), self.0);
+        logits.keep_only(nucleus);
     }
+}
+
+/// The first tokens, until their probabilities add up to `p`; at least one.
+fn first_until(tokens: Vec<(TokenId, f32)>, p: f32) -> Vec<TokenId> {
+    let mut sum = 0.0;
+    let within = |(_, probability): &(TokenId, f32)| {
+        let before = sum;
+        sum += probability;
+        before == 0.0 || before < p
+    };
+    let kept = tokens.into_iter().take_while(within);
+    kept.map(|(token, _)| token).collect()
 }
 
 /// Keeps the tokens at least `p` times as likely as the most likely one (Nguyen et al.,
@@ -94,17 +96,7 @@ impl LogitsFilter for TypicalP {
             .sum();
         let far = |p: f32| (-p.ln() - entropy).abs();
         all.sort_by(|a, b| far(a.1).total_cmp(&far(b.1)).then(a.0.cmp(&b.0)));
-        let mut sum = 0.0;
-        let kept = all
-            .into_iter()
-            .take_while(|(_, p)| {
-                let before = sum;
-                sum += p;
-                before == 0.0 || before < self.0
-            })
-            .map(|(token, _)| token)
-            .collect();
-        logits.keep_only(kept);
+        logits.keep_only(first_until(all, self.0));
     }
 }
 
