@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::compose::{Chain, Place, Scratch, collect, first_block, split};
+use super::compose::{Chain, Place, Scratch, collect, split};
 use super::image_page;
 use crate::code::{
     BlockStart, CellRow, Class, Digits, MARGIN_BITS, Ops, Strip, Tone, digits_for, draw_strip,
@@ -183,17 +183,7 @@ impl CellTypesetter {
             });
         }
         if let Some(coding) = &self.coding {
-            let strip = Strip {
-                last: place.last,
-                number: place.number,
-                document: place.document,
-                before: place.before,
-                after: place.after,
-                lines: placed.len() as u32,
-                block: first_block(document, placed),
-                ranges,
-                ..coding.strip.clone()
-            };
+            let strip = place.strip(&coding.strip, document, placed, ranges);
             draw_strip(&strip.encode(), TONE, &mut pixels, PAGE_WIDTH);
         }
         Ok(Page {

@@ -1,6 +1,6 @@
 //! From a line to what its code must say.
 
-use crate::code::{BlockStart, CellRow, Ops, Tail};
+use crate::code::{BlockStart, CellRow, Ops, Strip, Tail};
 use crate::document::{Block, Document};
 use crate::layout::{Line, PagePlan, PlacedLine, Prepared, Split};
 use crate::raster::Sign;
@@ -131,6 +131,29 @@ pub(super) struct Place {
     pub(super) after: u32,
 }
 
+impl Place {
+    /// The strip of a page here with these lines; the rest is as in `style`.
+    pub(super) fn strip(
+        self,
+        style: &Strip,
+        document: &Document,
+        lines: &[PlacedLine<'_>],
+        ranges: u8,
+    ) -> Strip {
+        Strip {
+            last: self.last,
+            number: self.number,
+            document: self.document,
+            before: self.before,
+            after: self.after,
+            lines: lines.len() as u32,
+            block: first_block(document, lines),
+            ranges,
+            ..style.clone()
+        }
+    }
+}
+
 /// Chains pages by checksums of their text.
 #[derive(Debug, Default)]
 pub(super) struct Chain {
@@ -181,7 +204,7 @@ fn text_after(document: &Document, lines: &[PlacedLine<'_>]) -> bool {
 }
 
 /// The block that a page's first line belongs to.
-pub(super) fn first_block(document: &Document, lines: &[PlacedLine<'_>]) -> (u32, BlockStart) {
+fn first_block(document: &Document, lines: &[PlacedLine<'_>]) -> (u32, BlockStart) {
     let index = lines.first().map_or(0, |line| line.block);
     let starts = crate::layout::block_starts(document, &(index..index + 1));
     let start = starts.first().copied().unwrap_or(BlockStart {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::compose::{Chain, Place, Scratch, collect, finish, first_block};
+use super::compose::{Chain, Place, Scratch, collect, finish};
 use super::image_page;
 use crate::code::{Digits, ROW_BITS, START, Strip, Tail, Tone, draw_strip, encode_line};
 use crate::config::{
@@ -271,17 +271,10 @@ impl FlowTypesetter {
                 },
             });
         }
-        let mut strip = self.coding.as_ref().map(|coding| Strip {
-            last: place.last,
-            number: place.number,
-            document: place.document,
-            before: place.before,
-            after: place.after,
-            lines: placed.len() as u32,
-            block: first_block(document, placed),
-            ranges,
-            ..coding.strip.clone()
-        });
+        let mut strip = self
+            .coding
+            .as_ref()
+            .map(|coding| place.strip(&coding.strip, document, placed, ranges));
         let rows = self.coding.as_ref().map_or(0, |coding| coding.rows);
         if self.style.auto_crop_width {
             let wanted = (right + geometry.inset + margin).ceil() as usize;
