@@ -44,6 +44,15 @@ pub struct CropBudget {
     pub context_rows: u32,
 }
 
+impl CropBudget {
+    /// Every row that scores above zero, and no other.
+    pub const UNLIMITED: Self = Self {
+        max_vision_tokens: usize::MAX,
+        tokens_per_row: 1,
+        context_rows: 0,
+    };
+}
+
 /// Chooses crops: rows by falling score, each with its neighbours, as long as the budget lasts;
 /// rows that touch become one crop. Equal scores go to the earlier row, so that the same scores
 /// give the same crops.

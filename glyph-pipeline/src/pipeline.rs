@@ -275,14 +275,7 @@ impl Pipeline {
             .map(|c| if c { 1.0 } else { 0.0 })
             .collect();
         // Every candidate is read: key information is not a matter of budget.
-        let crops = plan_crops(
-            &region_scores(&scan, &scores),
-            &CropBudget {
-                max_vision_tokens: usize::MAX,
-                tokens_per_row: 1,
-                context_rows: 0,
-            },
-        );
+        let crops = plan_crops(&region_scores(&scan, &scores), &CropBudget::UNLIMITED);
         let choosing = choosing.elapsed().as_secs_f64();
         let read = self.read_crops(document, &scan, crops)?;
         let output = tasks::extract(&read.output, fields);

@@ -97,14 +97,7 @@ impl Pipeline {
         for sentence in chosen.iter().flat_map(|(_, chosen)| chosen) {
             scores[sentence.lines.clone()].fill(1.0);
         }
-        let crops = plan_crops(
-            &region_scores(&scan, &scores),
-            &CropBudget {
-                max_vision_tokens: usize::MAX,
-                tokens_per_row: 1,
-                context_rows: 0,
-            },
-        );
+        let crops = plan_crops(&region_scores(&scan, &scores), &CropBudget::UNLIMITED);
         let choosing = choosing.elapsed().as_secs_f64();
         let mut read = self.read_crops(document, &scan, crops)?;
 
