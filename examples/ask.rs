@@ -11,12 +11,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use glyph_examples::cli;
 use glyph_pipeline::render::{RenderConfig, Typesetter};
 use serde_json::json;
-
-#[path = "support/cli.rs"]
-#[allow(dead_code, reason = "each example uses its part")]
-mod cli;
 
 /// Reads a document as page images and answers a question from what it reads.
 #[derive(Parser)]

@@ -15,12 +15,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use glyph_examples::{cli, edit_distance};
 use glyph_pipeline::encode::Detail;
 use glyph_pipeline::render::{Block, Document, RenderConfig, Typesetter, half_cells};
-
-#[path = "support/cli.rs"]
-#[allow(dead_code, reason = "each example uses its part")]
-mod cli;
 
 /// Measures how many characters the built-in model reads right.
 #[derive(Parser)]
@@ -91,7 +88,7 @@ fn run(args: &Args) -> Result<()> {
                 let read = read.get(place).map_or(String::new(), |t| {
                     t.split_whitespace().collect::<Vec<_>>().join(" ")
                 });
-                let wrong = distance(drawn, &read);
+                let wrong = edit_distance(drawn, &read);
                 let n = drawn.chars().count();
                 all += n;
                 right += n - wrong.min(n);
@@ -136,25 +133,4 @@ fn run(args: &Args) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Edit distance in characters.
-fn distance(a: &str, b: &str) -> usize {
-    if a == b {
-        return 0;
-    }
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let next = (diagonal + usize::from(x != y))
-                .min(row[j] + 1)
-                .min(row[j + 1] + 1);
-            diagonal = row[j + 1];
-            row[j + 1] = next;
-        }
-    }
-    row[b.len()]
 }

@@ -11,13 +11,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use glyph_examples::cli;
 use glyph_pipeline::tasks::{Extraction, ExtractionKind};
 use glyph_pipeline::{JsonExtraction, Reply};
 use serde_json::{Value, json};
-
-#[path = "support/cli.rs"]
-#[allow(dead_code, reason = "each example uses its part")]
-mod cli;
 
 /// Prints dates, amounts, e-mail addresses, URLs, identifiers and named fields with their places.
 ///

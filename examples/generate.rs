@@ -18,10 +18,7 @@ use glyph_decode::{
     ChatTemplate, FinishReason, GenerationConfig, LanguageModel as _, Message, Pretrained,
     SchemaCompiler, Session, SpecialTokens,
 };
-
-#[path = "support/cli.rs"]
-#[allow(dead_code, reason = "each example uses its part")]
-mod cli;
+use glyph_examples::cli;
 
 /// Writes what a language model makes of a prompt, word by word.
 #[derive(Parser)]

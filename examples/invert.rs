@@ -12,13 +12,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use glyph_examples::cli;
 use glyph_pipeline::render::{
     Block, BlockKind, Inversion, InvertError, Inverter, Page, PageText, RenderConfig,
 };
-
-#[path = "support/cli.rs"]
-#[allow(dead_code, reason = "each example uses its part")]
-mod cli;
 
 /// Prints the text of pages that Glyph drew, exactly: to a byte, and with no line break added.
 ///

@@ -12,12 +12,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand, ValueEnum};
+use glyph_examples::cli;
 use glyph_pipeline::pretrained::{Downloader, MODELS, PretrainedModel, models_dir};
 use indicatif::{ProgressBar, ProgressStyle};
-
-#[path = "support/cli.rs"]
-#[allow(dead_code, reason = "each example uses its part")]
-mod cli;
 
 /// Lists, fetches and finds language models by name.
 #[derive(Parser)]

@@ -12,11 +12,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
+use glyph_examples::cli;
 use glyph_pipeline::render::{Document, RenderConfig, Typesetter};
-
-#[path = "support/cli.rs"]
-#[allow(dead_code, reason = "each example uses its part")]
-mod cli;
 
 /// Counts in how many texts the planted sentence is found.
 #[derive(Parser)]

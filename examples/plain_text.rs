@@ -18,12 +18,10 @@ use glyph_decode::{
     ChatTemplate, DecodeError, GenerationConfig, LanguageModel as _, Message, Pretrained, Session,
     SpecialTokens,
 };
+use glyph_examples::cli;
 use glyph_pipeline::render::Document;
 use glyph_pipeline::{LanguageModelWriter, Pipeline};
 
-#[path = "support/cli.rs"]
-#[allow(dead_code, reason = "each example uses its part")]
-mod cli;
 #[path = "support/text_plot.rs"]
 mod text_plot;
 

@@ -11,12 +11,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use glyph_examples::cli;
 use glyph_pipeline::encode::Detail;
 use serde_json::json;
-
-#[path = "support/cli.rs"]
-#[allow(dead_code, reason = "each example uses its part")]
-mod cli;
 
 /// Renders a document, or takes page images, and prints what the built-in model reads from them.
 #[derive(Parser)]

@@ -11,15 +11,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use glyph_examples::cli;
 use glyph_pipeline::render::{
     Block, Document, Inversion, Inverter, OpenOptions, Page, PageText, PngOptions, RenderConfig,
     Typesetter,
 };
 use rayon::prelude::*;
-
-#[path = "support/cli.rs"]
-#[allow(dead_code, reason = "each example uses its part")]
-mod cli;
 
 /// Writes the pages of a document as page_0001.png, page_0002.png, …
 #[derive(Parser)]

@@ -17,11 +17,9 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
+use glyph_examples::cli;
 use glyph_pipeline::render::RenderConfig;
 
-#[path = "support/cli.rs"]
-#[allow(dead_code, reason = "each example uses its part")]
-mod cli;
 #[path = "search_style/legibility.rs"]
 mod legibility;
 #[path = "search_style/objective.rs"]

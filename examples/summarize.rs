@@ -11,12 +11,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use glyph_examples::cli;
 use glyph_pipeline::{Reply, WrittenSummary};
 use serde_json::json;
-
-#[path = "support/cli.rs"]
-#[allow(dead_code, reason = "each example uses its part")]
-mod cli;
 
 /// Prints the most central sentences of a document as read from its pages, in order.
 ///

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use burn::tensor::Device;
+use glyph_examples::edit_distance;
 use glyph_pipeline::encode::Detail;
 use glyph_pipeline::render::{Document, RenderConfig, Renderer, Typesetter};
 use glyph_pipeline::{Pipeline, PipelineError};
@@ -57,31 +58,15 @@ impl StyleObjective for Reader {
             let read = lines.iter().filter(|line| line.page == page.number);
             let read = read.map(|line| line.text.as_str()).collect::<Vec<_>>();
             let read = words(&read.join(" "));
-            all += drawn.len();
-            wrong += distance(&drawn, &read).min(drawn.len());
+            let count = drawn.chars().count();
+            all += count;
+            wrong += edit_distance(&drawn, &read).min(count);
         }
         Ok(1.0 - wrong as f64 / all.max(1) as f64)
     }
 }
 
-/// Characters with single spaces between words.
-fn words(text: &str) -> Vec<char> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").chars().collect()
-}
-
-/// Edit distance.
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let next = (diagonal + usize::from(x != y))
-                .min(row[j] + 1)
-                .min(row[j + 1] + 1);
-            diagonal = std::mem::replace(&mut row[j + 1], next);
-        }
-    }
-    row[b.len()]
+/// The text with single spaces between words.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

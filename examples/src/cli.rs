@@ -1,5 +1,11 @@
 //! What the command-line examples share: opening documents, progress bars, printing.
 
+#![allow(
+    clippy::print_stderr,
+    clippy::missing_errors_doc,
+    reason = "a command-line program prints, errors too"
+)]
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,28 +26,28 @@ const CACHE_BYTES: u64 = 2 << 30;
 
 /// Options of every example that runs the pipeline.
 #[derive(Debug, Args)]
-pub(crate) struct PipelineArgs {
+pub struct PipelineArgs {
     /// cpu, cuda, cuda:N or auto.
     #[arg(long, default_value = "auto")]
-    pub(crate) device: DeviceSpec,
+    pub device: DeviceSpec,
     /// Folder of the feature cache [default: glyph/features in the user's cache folder].
     #[arg(long)]
-    pub(crate) cache_dir: Option<PathBuf>,
+    pub cache_dir: Option<PathBuf>,
     /// Neither read nor write the feature cache.
     #[arg(long)]
-    pub(crate) no_cache: bool,
+    pub no_cache: bool,
     /// Vision tokens that the crops may cost.
     #[arg(long)]
-    pub(crate) max_vision_tokens: Option<usize>,
+    pub max_vision_tokens: Option<usize>,
     /// Let a language model write: a GGUF file, a folder with safetensors, or a name from
     /// `models list`.
     #[arg(long, value_name = "MODEL")]
-    pub(crate) writer: Option<String>,
+    pub writer: Option<String>,
 }
 
 impl PipelineArgs {
     /// The pipeline that the options describe, with progress bars.
-    pub(crate) fn builder(&self) -> Result<PipelineBuilder> {
+    pub fn builder(&self) -> Result<PipelineBuilder> {
         let device = self.device.resolve()?;
         if let Some(note) = device.note {
             eprintln!("{note}");
@@ -116,13 +122,13 @@ fn progress_bars() -> impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'stat
 }
 
 /// A bar over pages that appears once a run takes more than a second.
-pub(crate) struct PageBar {
+pub struct PageBar {
     started: Instant,
     bar: ProgressBar,
 }
 
 /// The bar of a run that begins now.
-pub(crate) fn page_bar() -> PageBar {
+pub fn page_bar() -> PageBar {
     PageBar {
         started: Instant::now(),
         bar: ProgressBar::hidden(),
@@ -131,7 +137,7 @@ pub(crate) fn page_bar() -> PageBar {
 
 impl PageBar {
     /// Shows which share of the document is done, and how many pages that is.
-    pub(crate) fn update(&self, share: f64, pages: usize) {
+    pub fn update(&self, share: f64, pages: usize) {
         if self.bar.is_hidden() && self.started.elapsed() >= Duration::from_secs(1) {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
             self.bar.set_length(1000);
@@ -144,13 +150,14 @@ impl PageBar {
         self.bar.set_position((share * 1000.0) as u64);
     }
 
-    pub(crate) fn finish(&self) {
+    /// Takes the bar away.
+    pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }
 
 /// Which share of the document lies before the end of a page.
-pub(crate) fn done(document: &Document, page: &Page) -> f64 {
+pub fn done(document: &Document, page: &Page) -> f64 {
     let blocks = document.blocks.len().max(1) as f64;
     let Some(line) = page.lines.last() else {
         return (f64::from(page.number) / blocks).min(1.0);
@@ -163,14 +170,14 @@ pub(crate) fn done(document: &Document, page: &Page) -> f64 {
 }
 
 /// Opens a document and says on standard error how long that took if it took long.
-pub(crate) fn open(path: &Path) -> Result<(Document, f64)> {
+pub fn open(path: &Path) -> Result<(Document, f64)> {
     let started = Instant::now();
     let document = Document::open(path)?;
     Ok((document, started.elapsed().as_secs_f64()))
 }
 
 /// The file of a language model given by path or name.
-pub(crate) fn model_path(path_or_name: &str) -> Result<PathBuf> {
+pub fn model_path(path_or_name: &str) -> Result<PathBuf> {
     use glyph_pipeline::pretrained::{PretrainedError, resolve};
     resolve(path_or_name).map_err(|error| match &error {
         PretrainedError::Missing { name, .. } => {
@@ -182,13 +189,13 @@ pub(crate) fn model_path(path_or_name: &str) -> Result<PathBuf> {
 }
 
 /// Reads the arguments. A closed pipe (`… | head`) ends the program silently from here on.
-pub(crate) fn args<A: clap::Parser>() -> A {
+pub fn args<A: clap::Parser>() -> A {
     sigpipe::reset();
     A::parse()
 }
 
 /// Prints an error as one line and turns it into the exit status.
-pub(crate) fn exit(result: Result<()>) -> ExitCode {
+pub fn exit(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -199,7 +206,7 @@ pub(crate) fn exit(result: Result<()>) -> ExitCode {
 }
 
 /// The token account as one line, or two with a writer.
-pub(crate) fn account(tokens: &TokenAccount) -> String {
+pub fn account(tokens: &TokenAccount) -> String {
     let writer = &tokens.writer;
     let writer = if writer.prompt == 0 {
         String::new()
@@ -221,7 +228,7 @@ pub(crate) fn account(tokens: &TokenAccount) -> String {
 }
 
 /// The stages' seconds as one line.
-pub(crate) fn seconds(open: f64, s: &StageSeconds) -> String {
+pub fn seconds(open: f64, s: &StageSeconds) -> String {
     format!(
         "seconds   open {open:.2}, render {:.2}, scan {:.2} + {:.2} reading, select {:.2}, crops {:.2} + {:.2} reading, answer {:.2}, total {:.2}",
         s.render,
@@ -236,7 +243,7 @@ pub(crate) fn seconds(open: f64, s: &StageSeconds) -> String {
 }
 
 /// `seconds` for JSON, with the opening of the document.
-pub(crate) fn seconds_json(open: f64, s: &StageSeconds) -> serde_json::Value {
+pub fn seconds_json(open: f64, s: &StageSeconds) -> serde_json::Value {
     let mut value = serde_json::json!(s);
     value["open"] = open.into();
     value["total"] = (open + s.total).into();
@@ -244,7 +251,7 @@ pub(crate) fn seconds_json(open: f64, s: &StageSeconds) -> serde_json::Value {
 }
 
 /// Writes the pages to `dir` with boxes drawn around some places: `(page, box)`.
-pub(crate) fn write_boxed_pages(
+pub fn write_boxed_pages(
     dir: &Path,
     pages: impl Iterator<Item = Result<Page, glyph_pipeline::render::RenderError>>,
     boxes: &[(u32, BBox)],
