@@ -15,7 +15,8 @@ target=${CARGO_TARGET_DIR:-target}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
-cargo build --quiet --release -p glyph-decode --example lm_bench
+# The whole workspace's features, or Burn would be built once more.
+cargo build --quiet --release --workspace --example lm_bench
 # candle chooses its vector code when it is compiled, Glyph and llama.cpp when they run.
 RUSTFLAGS="-C target-cpu=native" \
     cargo build --quiet --release --manifest-path benches/peers/candle/Cargo.toml \
