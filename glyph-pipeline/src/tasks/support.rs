@@ -40,6 +40,8 @@ pub(crate) struct Words {
     words: BTreeSet<String>,
     /// Numbers, without thousands separators.
     numbers: BTreeSet<String>,
+    /// The words as they follow each other, ideographs left out.
+    order: Vec<String>,
 }
 
 impl Words {
@@ -52,7 +54,9 @@ impl Words {
                 if word.starts_with(|c: char| c.is_ascii_digit()) {
                     found.numbers.insert(word);
                 } else if !is_stop_word(&word) {
-                    found.words.insert(spelling(stem(&word)));
+                    let word = spelling(stem(&word));
+                    found.order.push(word.clone());
+                    found.words.insert(word);
                 }
             }
             Token::Han(c) => {
@@ -98,6 +102,14 @@ impl Words {
         found as f32 / total.max(1) as f32
     }
 
+    /// Whether two words in a row stand neither in `text` nor in the question. One may be another
+    /// word for the same thing; two are a claim.
+    fn claims_beyond(&self, text: &Self, question: &Self) -> bool {
+        let known = |word: &String| text.words.contains(word) || question.words.contains(word);
+        let mut pairs = self.order.windows(2);
+        pairs.any(|pair| !pair.iter().any(known))
+    }
+
     /// Whether at least half of these words stand in some texts, taken together.
     pub(crate) fn is_covered_by(&self, texts: &[&Self]) -> bool {
         let words = self.words.iter().chain(&self.numbers);
@@ -134,8 +146,10 @@ pub(crate) fn best_support(
         return None;
     }
     let mut best: Option<(Vec<usize>, f32)> = None;
-    let mut offer = |indices: Vec<usize>, support: f32| {
-        if support >= ENOUGH && best.as_ref().is_none_or(|(_, s)| support > *s + 0.01) {
+    let mut offer = |indices: Vec<usize>, text: &Words| {
+        let support = words.support(text, question);
+        let better = best.as_ref().is_none_or(|(_, s)| support > *s + 0.01);
+        if support >= ENOUGH && better && !words.claims_beyond(text, question) {
             best = Some((indices, support));
         }
     };
@@ -144,13 +158,13 @@ pub(crate) fn best_support(
         .map(|text| words.numbers_stand_in(text, question))
         .collect();
     for (i, text) in texts.iter().enumerate().filter(|(i, _)| fits[*i]) {
-        offer(vec![i], words.support(text, question));
+        offer(vec![i], text);
     }
     for i in 1..texts.len() {
         if fits[i - 1] || fits[i] {
             let mut both = texts[i - 1].clone();
             both.add(&texts[i]);
-            offer(vec![i - 1, i], words.support(&both, question));
+            offer(vec![i - 1, i], &both);
         }
     }
     best
@@ -199,6 +213,7 @@ mod tests {
             "The engineer Isobel Tarrant built it in 1872.",
             "It costs $412,500.",
             "I am a helpful assistant.",
+            "The engineer Isobel Tarrant built the lighthouse between 1871 and 1874 by local residents.",
             "主人姓王，住在北京。",
             "…",
         ] {
