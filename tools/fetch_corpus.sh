@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Fetches the texts that the built-in reader is trained on and measured with, from Debian's
-# packages, into DIR/train/{en,zh}.txt and DIR/held-out/{en,zh}.txt (default: out/corpus).
-# Needs: apt-get, dpkg, python3. Nothing of it is committed.
+# packages, into DIR/train/{en,zh}.txt and DIR/held-out/{en,zh}.txt (default: out/corpus), and
+# random words of jieba's dictionary of Chinese, from PyPI, into DIR/train/zh-words.txt.
+# Needs: apt-get, dpkg, python3 with pip. Nothing of it is committed.
 set -euo pipefail
 dir=$(mkdir -p "${1:-out/corpus}" && cd "${1:-out/corpus}" && pwd)
 tools=$(cd "$(dirname "$0")" && pwd)
@@ -16,3 +17,8 @@ for p in "${train[@]}" "${held_out[@]}"; do
   dpkg -x "$p"_*.deb "x/$p"
 done
 python3 "$tools/corpus_text.py" "$work/x" "$dir" "${held_out[@]}"
+python3 -m pip download --quiet --no-deps --no-binary :all: jieba==0.42.1
+echo "055ca12f62674fafed09427f176506079bc135638a14e23e25be909131928db2  jieba-0.42.1.tar.gz" |
+  sha256sum --check --quiet
+tar -xzf jieba-0.42.1.tar.gz
+python3 "$tools/corpus_words.py" jieba-0.42.1/jieba/dict.txt "$dir/train/zh-words.txt"
