@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use glyph_examples::{cli, edit_distance};
+use glyph_examples::{cli, edit_distance, single_spaced};
 use glyph_pipeline::encode::Detail;
 use glyph_pipeline::render::{Block, Document, RenderConfig, Typesetter, half_cells};
 
@@ -69,10 +69,7 @@ fn run(args: &Args) -> Result<()> {
                     .chars()
                     .filter(|&c| half_cells(c) > 0)
                     .collect();
-                drawn.insert(
-                    (page.number, row),
-                    visible.split_whitespace().collect::<Vec<_>>().join(" "),
-                );
+                drawn.insert((page.number, row), single_spaced(&visible));
             }
         }
         for detail in [Detail::Local, Detail::Global] {
@@ -85,9 +82,7 @@ fn run(args: &Args) -> Result<()> {
             let (mut all, mut right, mut known, mut known_right) = (0usize, 0usize, 0usize, 0usize);
             let mut mistakes: HashMap<String, usize> = HashMap::new();
             for (place, drawn) in &drawn {
-                let read = read.get(place).map_or(String::new(), |t| {
-                    t.split_whitespace().collect::<Vec<_>>().join(" ")
-                });
+                let read = read.get(place).map_or(String::new(), |t| single_spaced(t));
                 let wrong = edit_distance(drawn, &read);
                 let n = drawn.chars().count();
                 all += n;

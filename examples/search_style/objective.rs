@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use burn::tensor::Device;
-use glyph_examples::edit_distance;
+use glyph_examples::{edit_distance, single_spaced};
 use glyph_pipeline::encode::Detail;
 use glyph_pipeline::render::{Document, RenderConfig, Renderer, Typesetter};
 use glyph_pipeline::{Pipeline, PipelineError};
@@ -54,19 +54,14 @@ impl StyleObjective for Reader {
                 .lines
                 .iter()
                 .map(|line| text[line.source.clone()].trim());
-            let drawn = words(&drawn.collect::<Vec<_>>().join(" "));
+            let drawn = single_spaced(&drawn.collect::<Vec<_>>().join(" "));
             let read = lines.iter().filter(|line| line.page == page.number);
             let read = read.map(|line| line.text.as_str()).collect::<Vec<_>>();
-            let read = words(&read.join(" "));
+            let read = single_spaced(&read.join(" "));
             let count = drawn.chars().count();
             all += count;
             wrong += edit_distance(&drawn, &read).min(count);
         }
         Ok(1.0 - wrong as f64 / all.max(1) as f64)
     }
-}
-
-/// The text with single spaces between words.
-fn words(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -2,6 +2,11 @@
 
 pub mod cli;
 
+/// The text with single spaces between words.
+pub fn single_spaced(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Edit distance in characters.
 pub fn edit_distance(a: &str, b: &str) -> usize {
     if a == b {
