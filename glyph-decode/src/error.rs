@@ -98,6 +98,12 @@ pub enum DecodeError {
         /// Most tokens that the cache takes.
         capacity: usize,
     },
+    /// A checkpoint that cannot be loaded.
+    #[error(transparent)]
+    Checkpoint(#[from] glyph_encode::checkpoint::CheckpointError),
+    /// A vision tower that refuses its input.
+    #[error(transparent)]
+    Encode(#[from] glyph_encode::EncodeError),
     /// Arguments that do not fit the model.
     #[error("{what}: expected {expected}, found {found}")]
     Input {

@@ -1,5 +1,7 @@
 //! Keys and values of the tokens that a model has seen.
 
+use burn::tensor::{DType, Device, Tensor, s};
+
 use crate::DecodeError;
 
 /// What a cache does when it is full.
@@ -21,11 +23,14 @@ pub(crate) const SLIDING_CHUNK: usize = 64;
 
 /// Keys and values of the tokens that a model has seen, preallocated and written in place.
 ///
-/// Numbers are kept as f16, as llama.cpp keeps them: half the memory of f32 and, since attention
-/// over a long context is bound by memory, faster.
+/// Models that run on Burn's backends keep them as tensors on the device
+/// ([`on_device`](Self::on_device)). Models that run without keep them here, as f16 as llama.cpp
+/// does: half the memory of f32 and, since attention over a long context is bound by memory,
+/// faster.
 #[derive(Debug, Clone)]
 pub struct KvCache {
     layers: Vec<LayerCache>,
+    tensors: Option<TensorStore>,
     kv_heads: usize,
     head_dim: usize,
     capacity: usize,
@@ -33,6 +38,17 @@ pub struct KvCache {
     policy: CachePolicy,
     /// Tokens seen since the start, dropped ones included.
     seen: usize,
+    /// Where rotary positions leave the count of tokens: tokens seen, and the position of the
+    /// next one. An image of many tokens moves the position on by its longer side only.
+    jumps: Vec<(usize, usize)>,
+}
+
+/// Keys and values on a device, `[kv_heads, 1, capacity, head_dim]` for each layer.
+#[derive(Debug, Clone)]
+struct TensorStore {
+    layers: Vec<Option<[Tensor<4>; 2]>>,
+    dtype: DType,
+    device: Device,
 }
 
 /// One block's share: `[kv_heads, slots, head_dim]` each, as the bits of f16.
@@ -66,13 +82,40 @@ impl KvCache {
         };
         Self {
             layers: (0..num_hidden_layers).map(|_| layer()).collect(),
+            tensors: None,
             kv_heads: num_key_value_heads,
             head_dim,
             capacity,
             slots,
             policy,
             seen: 0,
+            jumps: Vec::new(),
         }
+    }
+
+    /// Makes an empty cache of tensors that refuses more than `capacity` tokens. The memory is
+    /// taken when the first token comes.
+    pub fn on_device(
+        num_hidden_layers: usize,
+        num_key_value_heads: usize,
+        head_dim: usize,
+        capacity: usize,
+        dtype: DType,
+        device: &Device,
+    ) -> Self {
+        let mut cache = Self::new(
+            0,
+            num_key_value_heads,
+            head_dim,
+            capacity,
+            CachePolicy::Refuse,
+        );
+        cache.tensors = Some(TensorStore {
+            layers: vec![None; num_hidden_layers],
+            dtype,
+            device: device.clone(),
+        });
+        cache
     }
 
     /// Number of tokens held.
@@ -101,9 +144,29 @@ impl KvCache {
         self.seen
     }
 
+    /// Rotary position of the next token. It differs from [`position`](Self::position) once an
+    /// image was seen whose tokens share rows and columns.
+    pub fn rotary_position(&self) -> usize {
+        match self.jumps.last() {
+            Some((seen, position)) => position + self.seen - seen,
+            None => self.seen,
+        }
+    }
+
+    /// Says at which rotary position the next token stands.
+    pub fn set_rotary_position(&mut self, position: usize) {
+        if position != self.rotary_position() {
+            self.jumps.push((self.seen, position));
+        }
+    }
+
     /// Bytes of keys and values.
     pub fn memory(&self) -> usize {
-        self.layers.len() * 2 * self.kv_heads * self.slots * self.head_dim * size_of::<u16>()
+        let (layers, number) = match &self.tensors {
+            Some(store) => (store.layers.len(), store.dtype.size()),
+            None => (self.layers.len(), size_of::<u16>()),
+        };
+        layers * 2 * self.kv_heads * self.slots * self.head_dim * number
     }
 
     /// Keeps the first `len` tokens and returns how many are now held: `len`, or fewer where there
@@ -115,6 +178,7 @@ impl KvCache {
     pub fn truncate(&mut self, len: usize) -> usize {
         if len < self.seen {
             self.seen = if self.seen > self.capacity { 0 } else { len };
+            self.jumps.retain(|(seen, _)| *seen <= self.seen);
         }
         self.len()
     }
@@ -122,6 +186,7 @@ impl KvCache {
     /// Forgets all tokens.
     pub fn clear(&mut self) {
         self.seen = 0;
+        self.jumps.clear();
     }
 
     /// Checks that `n` more tokens may come.
@@ -149,9 +214,52 @@ impl KvCache {
         Ok(())
     }
 
+    /// Writes the keys and values of new tokens of a layer after those that were seen, and gives
+    /// all of them. The tokens count once [`advance`](Self::advance) is called.
+    ///
+    /// # Shapes
+    /// - `keys`, `values`: `[kv_heads, 1, n, head_dim]`
+    /// - output: `[kv_heads, 1, position() + n, head_dim]`
+    ///
+    /// # Panics
+    /// If the cache was not made [`on_device`](Self::on_device), has no such layer or no room.
+    pub fn append(
+        &mut self,
+        layer: usize,
+        keys: Tensor<4>,
+        values: Tensor<4>,
+    ) -> (Tensor<4>, Tensor<4>) {
+        let store = self.tensors.as_mut().expect("a cache of tensors");
+        let shape = [self.kv_heads, 1, self.capacity, self.head_dim];
+        let options = (&store.device, store.dtype);
+        // Taken out, so that the tensors have one owner and are written in place.
+        let held = store.layers[layer]
+            .take()
+            .unwrap_or_else(|| [Tensor::zeros(shape, options), Tensor::zeros(shape, options)]);
+        let end = self.seen + keys.dims()[2];
+        let [all_keys, all_values] = held;
+        let all_keys = all_keys.slice_assign(s![.., .., self.seen..end, ..], keys);
+        let all_values = all_values.slice_assign(s![.., .., self.seen..end, ..], values);
+        let seen = (
+            all_keys.clone().narrow(2, 0, end),
+            all_values.clone().narrow(2, 0, end),
+        );
+        store.layers[layer] = Some([all_keys, all_values]);
+        seen
+    }
+
     /// Layers, key-value heads and head width.
     pub(crate) fn shape(&self) -> [usize; 3] {
-        [self.layers.len(), self.kv_heads, self.head_dim]
+        let layers = match &self.tensors {
+            Some(store) => store.layers.len(),
+            None => self.layers.len(),
+        };
+        [layers, self.kv_heads, self.head_dim]
+    }
+
+    /// Whether keys and values are tensors.
+    pub(crate) fn is_on_device(&self) -> bool {
+        self.tensors.is_some()
     }
 
     /// Slots of each head in the layers' arrays; position `p` lies in slot `p % slots`.

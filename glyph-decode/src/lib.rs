@@ -23,6 +23,7 @@ pub mod sampler;
 mod text_stream;
 mod tokenizer;
 mod transformer;
+mod vlm;
 mod vocabulary;
 mod weights;
 
@@ -40,11 +41,12 @@ pub use generator::{
 pub use kv_cache::{CachePolicy, KvCache};
 pub use logits::{Logits, TokenLogprob};
 pub use loop_guard::{FoundLoop, LoopGuard};
-pub use model::{LanguageModel, LogitsFor, Segment, Sequence};
+pub use model::{ImageEmbeds, LanguageModel, LogitsFor, Segment, Sequence};
 pub use prompt::{ChatTemplate, Message};
 pub use quant::{GgmlType, dequantize};
 pub use readout::{BuiltinReadout, LineReading, Readout, ReadoutConfig, ReadoutModel};
 pub use sampler::{History, LogitsFilter, Sampler};
 pub use tokenizer::{SpecialTokens, Tokenizer};
+pub use vlm::{RotaryPosition, VisionConfig, VisionLanguageModel, VlmConfig, VlmFamily};
 pub use vocabulary::Vocabulary;
 pub use weights::gguf::{GgufFile, GgufValue};

@@ -14,8 +14,36 @@ use crate::{DecodeError, KvCache, ModelConfig, TokenId};
 pub enum Segment {
     /// Token ids, embedded by the model.
     Text(Vec<TokenId>),
-    /// Embeddings, `[n_tokens, hidden_size]`.
+    /// Embeddings, `[n_tokens, hidden_size]`, at positions one after the other.
     Vision(Tensor<2>),
+    /// The tokens of an image or video, whose positions may lie in a grid.
+    Image(ImageEmbeds),
+}
+
+/// Vision tokens of an image or video in the language model's width.
+#[derive(Debug, Clone)]
+pub struct ImageEmbeds {
+    /// `[frames * rows * columns, hidden_size]`, row after row.
+    pub embeds: Tensor<2>,
+    /// Frames, rows and columns of tokens.
+    pub grid: [usize; 3],
+    /// Positions from a frame to the next; 1 for images.
+    pub temporal_step: f64,
+    /// Tells pictures apart: a prompt that begins with the same pictures as the one before does
+    /// not read them again. `None` is like no other picture.
+    pub fingerprint: Option<[u8; 32]>,
+}
+
+impl ImageEmbeds {
+    /// The tokens of an image whose rows and columns of tokens are `grid[1]` and `grid[2]`.
+    pub fn new(embeds: Tensor<2>, grid: [usize; 3]) -> Self {
+        Self {
+            embeds,
+            grid,
+            temporal_step: 1.0,
+            fingerprint: None,
+        }
+    }
 }
 
 /// Which positions of a forward pass get logits.
@@ -69,6 +97,20 @@ pub trait LanguageModel: Send + Sync {
         cache: &mut KvCache,
         logits: LogitsFor,
     ) -> Result<Tensor<2>, DecodeError>;
+
+    /// Runs the tokens of an image. Models that place them in a grid of rotary positions do so
+    /// here; for others the tokens follow one another like text.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    fn forward_image(
+        &self,
+        image: &ImageEmbeds,
+        cache: &mut KvCache,
+        logits: LogitsFor,
+    ) -> Result<Tensor<2>, DecodeError> {
+        self.forward(image.embeds.clone(), cache, logits)
+    }
 
     /// Makes an empty cache for `capacity` tokens that refuses to take more.
     ///

@@ -43,6 +43,19 @@ pub enum EncodeError {
         /// Width that differs.
         found: usize,
     },
+    /// Arguments that do not fit the encoder.
+    #[error("{what}: expected {expected}, found {found}")]
+    Input {
+        /// Which argument.
+        what: &'static str,
+        /// What the encoder takes.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// A checkpoint that cannot be loaded.
+    #[error(transparent)]
+    Checkpoint(#[from] crate::checkpoint::CheckpointError),
     /// Tensor data of an unexpected kind.
     #[error("cannot read a tensor back from the device: {0}")]
     Tensor(String),

@@ -6,13 +6,18 @@
 //!    [`RegionScore`] for the task, [`plan_crops`] turns the scores into crops under a budget, the crops are encoded
 //!    finely, and [`VisionTokens::concat`] joins all to one sequence.
 //! 3. [`CachedEncoder`] keeps encoded features on disk.
+//!
+//! [`towers`] holds the vision towers of published checkpoints, which [`checkpoint`] reads.
 
 pub mod builtin;
 mod cache;
+pub mod checkpoint;
 mod encoder;
 mod error;
 mod hierarchy;
+pub mod nn;
 mod rows;
+pub mod towers;
 
 pub use builtin::BuiltinEncoder;
 pub use cache::{CachedEncoder, FeatureCache};

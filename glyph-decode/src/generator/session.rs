@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::{Decoding, GenerationConfig, Generator, PREFILL_CHUNK, Usage, has_room};
 use crate::model::floats;
-use crate::{DecodeError, KvCache, LanguageModel, LogitsFor, Segment, TokenId, Vocabulary};
+use crate::{
+    DecodeError, ImageEmbeds, KvCache, LanguageModel, LogitsFor, Segment, TokenId, Vocabulary,
+};
 use burn::tensor::Tensor;
 
 /// A piece of what the model has still to read.
@@ -14,6 +16,7 @@ pub(super) enum Part {
     Token(TokenId),
     /// Embeddings, `[n, hidden_size]`.
     Vision(Box<Tensor<2>>),
+    Image(Box<ImageEmbeds>),
 }
 
 impl Part {
@@ -21,6 +24,33 @@ impl Part {
         match self {
             Self::Token(_) => 1,
             Self::Vision(embeds) => embeds.dims()[0],
+            Self::Image(image) => image.embeds.dims()[0],
+        }
+    }
+
+    /// Whether it is what the cache holds.
+    fn is(&self, held: Held) -> bool {
+        match (self, held) {
+            (Self::Token(t), Held::Token(h)) => *t == h,
+            (Self::Image(image), Held::Image(_, Some(h))) => image.fingerprint == Some(h),
+            _ => false,
+        }
+    }
+}
+
+/// A piece of what the cache holds.
+#[derive(Debug, Clone, Copy)]
+enum Held {
+    Token(TokenId),
+    /// Vision tokens: how many, and of which picture where that is known.
+    Image(usize, Option<[u8; 32]>),
+}
+
+impl Held {
+    fn len(self) -> usize {
+        match self {
+            Self::Token(_) => 1,
+            Self::Image(n, _) => n,
         }
     }
 }
@@ -34,8 +64,8 @@ pub struct Session {
     model: Arc<dyn LanguageModel>,
     vocabulary: Arc<dyn Vocabulary>,
     cache: KvCache,
-    /// What the cache holds; `None` for vision tokens.
-    held: Vec<Option<TokenId>>,
+    /// What the cache holds.
+    held: Vec<Held>,
     logits: Vec<f32>,
 }
 
@@ -118,8 +148,8 @@ impl Session {
         self.generate_from(&[Segment::Text(prompt.to_vec())], config)
     }
 
-    /// Generates from a prompt of text and vision tokens. The part before the first vision token
-    /// is reused from prompt to prompt.
+    /// Generates from a prompt of text and vision tokens. What it has in common with the prompt
+    /// before is reused, up to the first vision tokens that have no fingerprint.
     ///
     /// # Errors
     /// As [`generate`](Self::generate).
@@ -137,6 +167,7 @@ impl Session {
                     ids.extend_from_slice(tokens);
                 }
                 Segment::Vision(embeds) => parts.push(Part::Vision(Box::new(embeds.clone()))),
+                Segment::Image(image) => parts.push(Part::Image(Box::new(image.clone()))),
             }
         }
         let prompt_tokens: usize = parts.iter().map(Part::len).sum();
@@ -148,9 +179,10 @@ impl Session {
             });
         }
         let decoding = Decoding::new(config, &self.model.config().eos_token_ids, ids)?;
-        let reused_tokens = self.keep_prefix(&parts, prompt_tokens);
+        let reused = self.keep_prefix(&parts);
+        let reused_tokens = parts[..reused].iter().map(Part::len).sum();
         self.cache.check_room(prompt_tokens - reused_tokens)?;
-        parts.drain(..reused_tokens);
+        parts.drain(..reused);
         Ok(Generator {
             session: self,
             pending: parts,
@@ -166,24 +198,22 @@ impl Session {
         })
     }
 
-    /// Keeps of the cache what the prompt begins with, and returns how many tokens that are. The
-    /// last token of a prompt always runs, for its logits.
-    fn keep_prefix(&mut self, parts: &[Part], prompt_tokens: usize) -> usize {
-        let common = parts
+    /// Keeps of the cache what the prompt begins with, and returns how many parts that are. The
+    /// last part of a prompt always runs, for its logits.
+    fn keep_prefix(&mut self, parts: &[Part]) -> usize {
+        let common = parts[..parts.len() - 1]
             .iter()
             .zip(&self.held)
-            .take_while(|(part, held)| matches!(part, Part::Token(t) if Some(*t) == **held))
-            .count()
-            .min(prompt_tokens - 1);
+            .take_while(|(part, held)| part.is(**held))
+            .count();
+        let tokens: usize = self.held[..common].iter().map(|held| held.len()).sum();
         // A sliding window that has moved on can't go back and comes out empty.
-        let kept = self.cache.truncate(common).min(common);
-        if kept < common {
-            self.cache.clear();
-            self.held.clear();
+        if self.cache.truncate(tokens) < tokens {
+            self.clear();
             return 0;
         }
-        self.held.truncate(kept);
-        kept
+        self.held.truncate(common);
+        common
     }
 
     /// Runs a first chunk of `pending` and takes it off.
@@ -193,25 +223,37 @@ impl Session {
             .take(PREFILL_CHUNK)
             .map_while(|part| match part {
                 Part::Token(t) => Some(*t),
-                Part::Vision(_) => None,
+                Part::Vision(_) | Part::Image(_) => None,
             })
             .collect();
         if !ids.is_empty() {
             self.model
                 .forward_ids(&ids, &mut self.cache, LogitsFor::Last, &mut self.logits)?;
-            self.held.extend(ids.iter().copied().map(Some));
+            self.held.extend(ids.iter().copied().map(Held::Token));
             pending.drain(..ids.len());
-        } else if let Some(Part::Vision(embeds)) = pending.first() {
-            let n = embeds.dims()[0];
-            if n > 0 {
-                let logits =
-                    self.model
-                        .forward((**embeds).clone(), &mut self.cache, LogitsFor::Last)?;
-                self.logits = floats(logits.into_data())?;
-                self.held.extend(std::iter::repeat_n(None, n));
-            }
-            pending.remove(0);
+            return Ok(());
         }
+        let Some(part) = pending.first() else {
+            return Ok(());
+        };
+        let n = part.len();
+        if n > 0 {
+            let cache = &mut self.cache;
+            let (logits, fingerprint) = match part {
+                Part::Image(image) => (
+                    self.model.forward_image(image, cache, LogitsFor::Last)?,
+                    image.fingerprint,
+                ),
+                Part::Vision(embeds) => {
+                    let embeds = (**embeds).clone();
+                    (self.model.forward(embeds, cache, LogitsFor::Last)?, None)
+                }
+                Part::Token(_) => unreachable!("tokens were run above"),
+            };
+            self.logits = floats(logits.into_data())?;
+            self.held.push(Held::Image(n, fingerprint));
+        }
+        pending.remove(0);
         Ok(())
     }
 

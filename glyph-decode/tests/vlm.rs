@@ -1,0 +1,141 @@
+//! Small vision-language checkpoints give what `transformers` computes from them
+//! (`tools/parity/vlm` makes both): the towers' blocks, the tokens of images, positions, logits,
+//! and what is generated.
+
+mod vlm_fixture;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use burn::tensor::{DType, Device, Tensor};
+use glyph_decode::{
+    GenerationConfig, LanguageModel, LogitsFor, Segment, Session, TokenId, VisionLanguageModel,
+    Vocabulary,
+};
+use vlm_fixture::{Case, Family, close};
+
+const PATCH_FAMILIES: [&str; 3] = ["qwen2_vl", "qwen2_5_vl", "glm4v"];
+
+fn open(family: &Family) -> VisionLanguageModel {
+    VisionLanguageModel::open(family.folder(), Some(DType::F32), &Device::default())
+        .expect("a checkpoint")
+}
+
+#[test]
+fn towers_agree_block_by_block() {
+    for name in PATCH_FAMILIES {
+        let family = Family::open(name);
+        let model = open(&family);
+        let tower = model.patch_tower().expect("a tower over patches");
+        for case in family.cases().filter(|c| !c.grids().is_empty()) {
+            let what = format!("{name} {}", case.name);
+            let mut states = Vec::new();
+            let tokens = tower.forward(case.pixel_values(), &case.grids(), Some(&mut states));
+            if case.has("vision.patch_embed") {
+                close(&states[0], &case, "vision.patch_embed", 1e-5, &what);
+                for (i, state) in states[1..].iter().enumerate() {
+                    let state = case.in_patch_order(state.clone());
+                    close(&state, &case, &format!("vision.block.{i}"), 1e-4, &what);
+                }
+            }
+            close(&tokens, &case, "vision_embeds", 1e-4, &what);
+            let checked = tower.encode_patches(case.pixel_values(), &case.grids());
+            close(
+                &checked.expect("it fits"),
+                &case,
+                "vision_embeds",
+                1e-4,
+                &what,
+            );
+        }
+    }
+}
+
+/// The prompt of a row: text, and images where image tokens stand.
+fn segments(model: &VisionLanguageModel, case: &Case, row: usize) -> Vec<Segment> {
+    let tower = model.patch_tower().expect("a tower over patches");
+    let embeds = |i: usize| {
+        let pixels = case.image_pixels(i);
+        tower
+            .encode_patches(pixels, &[case.grids()[i]])
+            .expect("it fits")
+    };
+    case.segments(row, model.vlm_config(), embeds)
+}
+
+fn run(model: &VisionLanguageModel, prompt: &[Segment]) -> Tensor<2> {
+    let mut cache = model.new_cache(400).expect("within the context");
+    let logits = prompt.iter().map(|segment| match segment {
+        Segment::Text(ids) => {
+            let embeds = model.embed(ids).expect("ids of the vocabulary");
+            model
+                .forward(embeds, &mut cache, LogitsFor::All)
+                .expect("it fits")
+        }
+        Segment::Image(image) => model
+            .forward_image(image, &mut cache, LogitsFor::All)
+            .expect("it fits"),
+        _ => unreachable!("a prompt of text and images"),
+    });
+    Tensor::cat(logits.collect(), 0)
+}
+
+#[test]
+fn logits_are_those_of_transformers() {
+    for name in PATCH_FAMILIES {
+        let family = Family::open(name);
+        let model = open(&family);
+        for case in family.cases() {
+            for row in 0..case.rows {
+                let what = format!("{name} {} row {row}", case.name);
+                let logits = run(&model, &segments(&model, &case, row));
+                close(&logits, &case, &case.key("logits", row), 1e-4, &what);
+            }
+        }
+    }
+}
+
+/// Token ids as text, so that generation needs no tokenizer.
+#[derive(Debug)]
+struct Ids;
+
+impl Vocabulary for Ids {
+    fn vocab_size(&self) -> usize {
+        160
+    }
+
+    fn token_bytes(&self, token: TokenId) -> Cow<'_, [u8]> {
+        Cow::Owned(format!("<{token}>").into_bytes())
+    }
+
+    fn special_token(&self, _: TokenId) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+#[test]
+fn the_same_tokens_are_generated() {
+    for name in PATCH_FAMILIES {
+        let family = Family::open(name);
+        let model = Arc::new(open(&family));
+        for case in family.cases() {
+            let mut session = Session::new(model.clone(), Arc::new(Ids), 400).expect("a session");
+            for row in 0..case.rows {
+                let expected = case.ids(&case.key("greedy", row));
+                let mut config = GenerationConfig::new(expected.len());
+                config.temperature = 0.0;
+                config.repetition_penalty = 1.0;
+                config.loop_guard = false;
+                config.ignore_eos = true;
+                let prompt = segments(&model, &case, row);
+                let out = session
+                    .generate_from(&prompt, &config)
+                    .expect("it fits")
+                    .finish()
+                    .expect("it runs");
+                let tokens: Vec<TokenId> = out.tokens.iter().map(|t| t.token).collect();
+                assert_eq!(tokens, expected, "{name} {} row {row}", case.name);
+            }
+        }
+    }
+}

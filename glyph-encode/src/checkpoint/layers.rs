@@ -1,0 +1,106 @@
+//! Whole layers out of a checkpoint, by the names that PyTorch gives their parts.
+
+use burn::module::Param;
+use burn::nn::{LayerNorm, LayerNormConfig, Linear, RmsNorm};
+use burn::tensor::Tensor;
+
+use super::{Checkpoint, CheckpointError};
+
+impl Checkpoint<'_> {
+    /// A linear layer: `{name}.weight`, `[d_output, d_input]`, and `{name}.bias`.
+    ///
+    /// The weight stays as the file has it and is multiplied transposed.
+    ///
+    /// # Errors
+    /// As [`tensor`](Self::tensor).
+    pub fn linear(
+        &mut self,
+        name: &str,
+        d_input: usize,
+        d_output: usize,
+        bias: bool,
+    ) -> Result<Linear, CheckpointError> {
+        self.linear_as(name, &[d_output, d_input], d_input, d_output, bias)
+    }
+
+    /// A linear layer whose weight has the shape `stored` in the file.
+    ///
+    /// # Errors
+    /// As [`tensor`](Self::tensor).
+    pub fn linear_as(
+        &mut self,
+        name: &str,
+        stored: &[usize],
+        d_input: usize,
+        d_output: usize,
+        bias: bool,
+    ) -> Result<Linear, CheckpointError> {
+        let weight = self.tensor_as(&format!("{name}.weight"), stored, [d_output, d_input])?;
+        let bias = match bias {
+            true => Some(self.tensor(&format!("{name}.bias"), [d_output])?),
+            false => None,
+        };
+        Ok(Linear {
+            weight: Param::from_tensor(weight.transpose()),
+            bias: bias.map(Param::from_tensor),
+        })
+    }
+
+    /// Linear layers over the same input as one, their outputs one after the other.
+    ///
+    /// # Errors
+    /// As [`tensor`](Self::tensor).
+    pub fn joined_linear(
+        &mut self,
+        names: &[String],
+        d_input: usize,
+        d_output: usize,
+    ) -> Result<Linear, CheckpointError> {
+        let (mut weights, mut biases) = (Vec::new(), Vec::new());
+        for name in names {
+            weights.push(self.tensor(&format!("{name}.weight"), [d_output, d_input])?);
+            biases.push(self.tensor(&format!("{name}.bias"), [d_output])?);
+        }
+        let weight: Tensor<2> = Tensor::cat(weights, 0);
+        Ok(Linear {
+            weight: Param::from_tensor(weight.transpose()),
+            bias: Some(Param::from_tensor(Tensor::cat(biases, 0))),
+        })
+    }
+
+    /// LayerNorm: `{name}.weight` and `{name}.bias`.
+    ///
+    /// # Errors
+    /// As [`tensor`](Self::tensor).
+    pub fn layer_norm(
+        &mut self,
+        name: &str,
+        width: usize,
+        epsilon: f64,
+    ) -> Result<LayerNorm, CheckpointError> {
+        let mut norm = LayerNormConfig::new(width)
+            .with_epsilon(epsilon)
+            .init(self.device());
+        norm.gamma = Param::from_tensor(self.tensor_f32(&format!("{name}.weight"), [width])?);
+        let beta = self.tensor_f32(&format!("{name}.bias"), [width])?;
+        norm.beta = Some(Param::from_tensor(beta));
+        Ok(norm)
+    }
+
+    /// RMSNorm: `{name}.weight`.
+    ///
+    /// # Errors
+    /// As [`tensor`](Self::tensor).
+    pub fn rms_norm(
+        &mut self,
+        name: &str,
+        width: usize,
+        epsilon: f64,
+    ) -> Result<RmsNorm, CheckpointError> {
+        let gamma = self.tensor_f32(&format!("{name}.weight"), [width])?;
+        Ok(RmsNorm {
+            gamma: Param::from_tensor(gamma),
+            epsilon,
+        })
+    }
+}
