@@ -48,6 +48,27 @@ pub enum AlignError {
         /// Found shape.
         found: Vec<usize>,
     },
+    /// Arguments that do not fit the model.
+    #[error("{what}: expected {expected}, found {found}")]
+    Input {
+        /// Which argument.
+        what: &'static str,
+        /// What the model takes.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// A pretrained checkpoint that cannot be loaded.
+    #[error(transparent)]
+    Pretrained(#[from] glyph_encode::checkpoint::CheckpointError),
+    /// A tokenizer that cannot be read, or text that it cannot take.
+    #[error("tokenizer {}: {reason}", path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        reason: String,
+    },
     /// The loss is no longer a number.
     #[error("the loss became {loss} at step {step}: lower the learning rate and resume")]
     Diverged {

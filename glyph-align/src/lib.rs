@@ -2,14 +2,19 @@
 //!
 //! - [`SemanticAlignmentLoss`]: `1 - mean(cosine_similarity(text_emb, image_emb))`.
 //! - [`ReadingLoss`]: cross-entropy of every cell that vision tokens should let a readout tell.
+//! - [`SentenceEncoder`]: a BERT of one's choice, all-MiniLM-L6-v2 for example, as the text side.
 //! - [`ReaderTrainer`]: trains the built-in encoder and readout on drawn lines, with checkpoints.
 
+pub mod bert;
 mod error;
 mod losses;
 mod samples;
+mod sentences;
 mod trainer;
 
+pub use bert::{BertInput, BertModel};
 pub use error::AlignError;
 pub use losses::{ReadingLoss, SemanticAlignmentLoss};
 pub use samples::{CELLS_PER_ROW, Corpus, Sample, TextSource};
+pub use sentences::SentenceEncoder;
 pub use trainer::{ReaderModel, ReaderTrainer, StepReport, TrainingConfig};

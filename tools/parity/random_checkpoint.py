@@ -20,6 +20,7 @@ import math
 import re
 import sys
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -53,36 +54,45 @@ QWEN_PREPROCESSOR = dict(
     image_mean=CLIP_MEAN, image_std=CLIP_STD, image_processor_type="Qwen2VLImageProcessor",
     processor_class="Qwen2VLProcessor",
 )
-QWEN_PATCHES = dict(in_chans=3, patch_size=14, spatial_merge_size=2, spatial_patch_size=14, temporal_patch_size=2)
+QWEN_PATCHES = dict(
+    in_chans=3, patch_size=14, spatial_merge_size=2, spatial_patch_size=14, temporal_patch_size=2,
+)
 # What transformers calls model.visual and model.language_model, the published files do not.
 QWEN_NAMES = [(r"^model\.visual\.", "visual."), (r"^model\.language_model\.", "model.")]
 
 
+@dataclass
 class Family:
-    def __init__(self, model_class, config, preprocessor, generation=None, renames=(), text_layers=None, depth=None):
-        self.model_class, self.config, self.preprocessor = model_class, config, preprocessor
-        self.generation, self.renames = generation, renames
-        # Where the numbers of layers stand in the configuration.
-        self.text_layers, self.depth = text_layers, depth
+    model_class: str
+    # config.json, preprocessor_config.json and generation_config.json as they are published.
+    config: dict
+    preprocessor: dict
+    generation: dict | None
+    # From the names in transformers to those in the files: pattern, replacement.
+    renames: list
+    # Where the numbers of layers stand in the configuration.
+    text_layers: tuple
+    depth: tuple
 
 
 FAMILIES = {
     "qwen2-vl-2b": Family(
         "Qwen2VLForConditionalGeneration",
         dict(
-            architectures=["Qwen2VLForConditionalGeneration"], model_type="qwen2_vl", **QWEN_IDS, **QWEN_TEXT,
-            hidden_size=1536, intermediate_size=8960, num_hidden_layers=28, num_attention_heads=12,
-            num_key_value_heads=2, max_position_embeddings=32768, max_window_layers=28,
-            vision_config=dict(QWEN_PATCHES, depth=32, embed_dim=1280, mlp_ratio=4, num_heads=16, hidden_size=1536),
+            architectures=["Qwen2VLForConditionalGeneration"], model_type="qwen2_vl",
+            **QWEN_IDS, **QWEN_TEXT, hidden_size=1536, intermediate_size=8960,
+            num_hidden_layers=28, num_attention_heads=12, num_key_value_heads=2, max_position_embeddings=32768, max_window_layers=28,
+            vision_config=dict(QWEN_PATCHES, depth=32, embed_dim=1280, mlp_ratio=4, num_heads=16,
+                               hidden_size=1536),
         ),
         QWEN_PREPROCESSOR, QWEN_GENERATION, QWEN_NAMES, ("num_hidden_layers",), ("vision_config", "depth"),
     ),
     "qwen2.5-vl-3b": Family(
         "Qwen2_5_VLForConditionalGeneration",
         dict(
-            architectures=["Qwen2_5_VLForConditionalGeneration"], model_type="qwen2_5_vl", **QWEN_IDS, **QWEN_TEXT,
-            hidden_size=2048, intermediate_size=11008, num_hidden_layers=36, num_attention_heads=16,
-            num_key_value_heads=2, max_position_embeddings=128000, max_window_layers=70,
+            architectures=["Qwen2_5_VLForConditionalGeneration"], model_type="qwen2_5_vl",
+            **QWEN_IDS, **QWEN_TEXT, hidden_size=2048, intermediate_size=11008,
+            num_hidden_layers=36, num_attention_heads=16, num_key_value_heads=2, max_position_embeddings=128000, max_window_layers=70,
             vision_config=dict(
                 QWEN_PATCHES, depth=32, hidden_act="silu", hidden_size=1280, intermediate_size=3420,
                 num_heads=16, out_hidden_size=2048, window_size=112, fullatt_block_indexes=[7, 15, 23, 31],
@@ -122,13 +132,14 @@ FAMILIES = {
         ),
         dict(do_sample=True, eos_token_id=[151329, 151336, 151338, 151348], pad_token_id=151329,
              top_k=2, top_p=0.6, temperature=0.8),
-        (), ("text_config", "num_hidden_layers"), ("vision_config", "depth"),
+        [], ("text_config", "num_hidden_layers"), ("vision_config", "depth"),
     ),
     "smolvlm-256m": Family(
         "Idefics3ForConditionalGeneration",
         dict(
             architectures=["Idefics3ForConditionalGeneration"], model_type="idefics3", image_token_id=49190,
-            pad_token_id=2, scale_factor=4, tie_word_embeddings=False, transformers_version="4.46.0", use_cache=True,
+            pad_token_id=2, scale_factor=4, tie_word_embeddings=False,
+            transformers_version="4.46.0", use_cache=True,
             text_config=dict(
                 model_type="llama", vocab_size=49280, hidden_size=576, intermediate_size=1536,
                 num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3, head_dim=64,
@@ -146,12 +157,13 @@ FAMILIES = {
         ),
         dict(
             do_convert_rgb=True, do_image_splitting=True, do_normalize=True, do_pad=True, do_rescale=True,
-            do_resize=True, image_mean=[0.5] * 3, image_std=[0.5] * 3, image_processor_type="Idefics3ImageProcessor",
+            do_resize=True, image_mean=[0.5] * 3, image_std=[0.5] * 3,
+            image_processor_type="Idefics3ImageProcessor",
             max_image_size={"longest_edge": 512}, processor_class="Idefics3Processor", resample=1,
             rescale_factor=0.00392156862745098, size={"longest_edge": 2048},
         ),
         dict(bos_token_id=1, eos_token_id=49279, pad_token_id=2),
-        (), ("text_config", "num_hidden_layers"), ("vision_config", "num_hidden_layers"),
+        [], ("text_config", "num_hidden_layers"), ("vision_config", "num_hidden_layers"),
     ),
     "clip-vit-l-14": Family(
         "CLIPModel",
@@ -174,7 +186,7 @@ FAMILIES = {
             crop_size=224, do_center_crop=True, do_normalize=True, do_resize=True, image_mean=CLIP_MEAN,
             image_std=CLIP_STD, feature_extractor_type="CLIPFeatureExtractor", resample=3, size=224,
         ),
-        None, (), ("text_config", "num_hidden_layers"), ("vision_config", "num_hidden_layers"),
+        None, [], ("text_config", "num_hidden_layers"), ("vision_config", "num_hidden_layers"),
     ),
 }
 
@@ -190,7 +202,7 @@ def limit(config, path, layers):
 
 
 def tensors(family, config):
-    """Name, shape and kind ("weight", "one" or "zero") of every tensor in the file, by building the
+    """Name, shape and kind ("weight", "one", "zero" or "scale") of every tensor in the file, by building the
     model without memory."""
     import transformers
 
@@ -270,7 +282,9 @@ def write_json(path, value):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("family", choices=FAMILIES)
     parser.add_argument("out", type=Path)
     parser.add_argument("--dtype", choices=DTYPES, default="bf16")
@@ -294,12 +308,14 @@ def main():
     groups = list(shards(tensors(family, config), dtype.itemsize))
     weights, total, index = Weights(dtype, options.seed), 0, {}
     for i, group in enumerate(groups):
-        name = "model.safetensors" if len(groups) == 1 else f"model-{i + 1:05}-of-{len(groups):05}.safetensors"
+        part = "" if len(groups) == 1 else f"-{i + 1:05}-of-{len(groups):05}"
+        name = f"model{part}.safetensors"
         total += write_shard(out / name, group, weights, code)
         index |= {tensor: name for tensor, _, _ in group}
         print(f"{name}: {len(group)} tensors", flush=True)
     if len(groups) > 1:
-        write_json(out / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": index})
+        index = {"metadata": {"total_size": total}, "weight_map": index}
+        write_json(out / "model.safetensors.index.json", index)
     write_json(out / "config.json", config)
     write_json(out / "preprocessor_config.json", family.preprocessor)
     if family.generation:

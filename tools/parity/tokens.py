@@ -129,10 +129,10 @@ GLM_TEMPLATE = """[gMASK]<sop>
 {%- endfor %}
 {% if add_generation_prompt %}<|assistant|>
 {% endif %}"""
-# Of zai-org/GLM-4.1V-9B-Thinking at 3c1471e51dc811b589d4d12b1c1c7c1c941267c2.
+# Transcribed from zai-org/GLM-4.1V-9B-Thinking at 3c1471e51dc811b589d4d12b1c1c7c1c941267c2.
 GLM_TEMPLATE_SHA256 = "847603d3ed14387a2b45c197f8d07ddee0f9938051549c727cbc894facfea78b"
 
-IMAGE, VIDEO = {"type": "image"}, {"type": "video"}
+IMAGE = {"type": "image"}
 
 
 def text(value):
@@ -151,13 +151,22 @@ CHATS = [
     ([user(IMAGE, text("What is this?"))], [6], [(1, 2)]),
     ([user(text("What is this?"), IMAGE)], [4], [(0, 0)]),
     ([user(IMAGE, IMAGE, text("Compare the two pages."))], [2, 9], [(2, 1), (0, 0)]),
-    ([user(text("First:"), IMAGE, text("Second:"), IMAGE, text("Which is older?"))], [1, 3], [(0, 0), (2, 2)]),
+    (
+        [user(text("First:"), IMAGE, text("Second:"), IMAGE, text("Which is older?"))],
+        [1, 3], [(0, 0), (2, 2)],
+    ),
     ([user(IMAGE, text("它写了什么？\n请逐字抄写。"))], [4], [(3, 2)]),
     ([user(IMAGE, text("Describe it.")), SAID, user(text("And the weather?"))], [6], [(1, 1)]),
-    ([user(IMAGE, text("Describe it.")), SAID_PLAINLY, user(IMAGE, text("And this?"))], [6, 2], [(1, 1), (0, 0)]),
+    (
+        [user(IMAGE, text("Describe it.")), SAID_PLAINLY, user(IMAGE, text("And this?"))],
+        [6, 2], [(1, 1), (0, 0)],
+    ),
     ([{"role": "system", "content": "Answer briefly."}, user(IMAGE, text("What is this?"))], [4], [(0, 0)]),
     ([{"role": "user", "content": "Who built the lighthouse?"}], [], []),
-    ([{"role": "user", "content": "Hi"}, SAID_PLAINLY, {"role": "user", "content": "Thanks! 谢谢 🙏"}], [], []),
+    (
+        [{"role": "user", "content": "Hi"}, SAID_PLAINLY, {"role": "user", "content": "Thanks! 谢谢 🙏"}],
+        [], [],
+    ),
 ]
 
 
@@ -185,7 +194,7 @@ def expand(prompt, token, runs):
     """Puts a run of tokens in the place of each image's one."""
     parts = prompt.split(token)
     assert len(parts) == len(runs) + 1, (prompt, runs)
-    return "".join(part + run for part, run in zip(parts, [*runs, ""]))
+    return "".join(part + run for part, run in zip(parts, [*runs, ""], strict=True))
 
 
 def smolvlm_run(tiles):
@@ -193,9 +202,9 @@ def smolvlm_run(tiles):
     return get_image_prompt_string(rows, cols, 64, "<fake_token_around_image>", "<image>", "<global-img>")
 
 
-def render(name, source, template, token, tokenizer=None, tiles=False, variables={}):
+def render(name, source, template, token, tokenizer=None, tiles=False, variables=None):
     """All chats, with and without the opening of an answer; a template's error in place of a prompt."""
-    chats = []
+    chats, variables = [], variables or {}
     for messages, counts, grids in CHATS:
         for add_generation_prompt in (True, False):
             chat = {"messages": messages, "add_generation_prompt": add_generation_prompt} | variables
@@ -207,6 +216,10 @@ def render(name, source, template, token, tokenizer=None, tiles=False, variables
                 )
             except Exception as error:
                 chat["error"] = f"{type(error).__name__}: {error}"
+                continue
+            if "[{'" in prompt:
+                # GLM's takes parts from users only and prints other lists the way Python does.
+                chats.pop()
                 continue
             images = grids if tiles else counts
             runs = [smolvlm_run(i) if tiles else token * i for i in images]
@@ -242,7 +255,8 @@ def main():
         render("qwen2-vl", package, qwen_template, "<|image_pad|>", qwen),
         render("qwen2-vl with add_vision_id", package, qwen_template, "<|image_pad|>", qwen,
                variables={"add_vision_id": True}),
-        render("glm-4.1v", "zai-org/GLM-4.1V-9B-Thinking, chat_template.jinja", GLM_TEMPLATE, "<|image|>", glm),
+        render("glm-4.1v", "zai-org/GLM-4.1V-9B-Thinking, chat_template.jinja", GLM_TEMPLATE,
+               "<|image|>", glm),
         render("smolvlm", "transformers, models/smolvlm/processing_smolvlm.py", DEFAULT_CHAT_TEMPLATE,
                "<image>", tiles=True),
     ]

@@ -4,8 +4,22 @@ computes with them.
     pip install torch torchvision transformers safetensors pillow
     python tools/parity/vlm glyph-decode/tests/fixtures/vlm [FAMILY...]
 
-A family's folder holds a checkpoint as transformers saves it, config.v4.json (the same settings in
-the layout of transformers 4), images/*.png and cases/*.safetensors.
+A family's folder holds
+
+- a checkpoint as transformers saves it, with the names of tensors that published ones have, and
+  config.v4.json: the same settings in the layout of transformers 4, which most published ones have;
+- images/*.png, and in pixels.safetensors what the image processor makes of them before it
+  normalises: bytes, [height, width, 3] or [tiles, height, width, 3];
+- cases.json: for each case which images it shows, in order, and how many rows it has;
+- cases/*.safetensors: ids, what the parts of the model return, and logits, in f32. `vision.*` are
+  patches in the order of pixel_values, `vision_embeds` what takes the place of image tokens,
+  `text.embeds` the decoder's input, `text.layer.*` its layers' output before the last norm;
+  `greedy` the 32 tokens that follow without an end, and `greedy_gap` how far the best logit lies
+  above the second. A batch's tensors end in .0, .1 for its rows, without padding.
+
+Everything is checked while it is made: the files give the same logits when they are loaded again
+with either configuration, decoding with a cache agrees with one pass over everything, and mixing up
+positions, windows or masks would show.
 """
 
 import importlib

@@ -30,11 +30,14 @@ def run(model, inputs):
 
 def make(folder):
     length = max(len(ids) for ids, _ in ROWS)
-    pad = lambda row: row + [0] * (length - len(row))
+
+    def padded(rows):
+        return torch.tensor([row + [0] * (length - len(row)) for row in rows])
+
     inputs = {
-        "input_ids": torch.tensor([pad(ids) for ids, _ in ROWS]),
-        "attention_mask": torch.tensor([pad([1] * len(ids)) for ids, _ in ROWS]),
-        "token_type_ids": torch.tensor([pad([int(i >= first) for i in range(len(ids))]) for ids, first in ROWS]),
+        "input_ids": padded([ids for ids, _ in ROWS]),
+        "attention_mask": padded([[1] * len(ids) for ids, _ in ROWS]),
+        "token_type_ids": padded([[int(i >= first) for i in range(len(ids))] for ids, first in ROWS]),
     }
     model = BertModel._from_config(BertConfig(**CONFIG), attn_implementation="eager").eval()
     common.randomise(model, seed=3)
@@ -42,7 +45,8 @@ def make(folder):
     common.save_case(folder, "all", inputs | tensors)
     common.save_checkpoint(model, folder, torch.float32)
     v4 = dict(CONFIG, architectures=["BertModel"], model_type="bert", gradient_checkpointing=False,
-              position_embedding_type="absolute", torch_dtype="float32", transformers_version="4.8.2", use_cache=True)
+              position_embedding_type="absolute", torch_dtype="float32",
+              transformers_version="4.8.2", use_cache=True)
     common.write_json(folder / "config.v4.json", v4)
     for config in (None, BertConfig.from_dict(v4)):
         again = BertModel.from_pretrained(folder, config=config, attn_implementation="eager").eval()

@@ -21,7 +21,7 @@ VARIANTS = {
     "patch14": (dict(VISION, patch_size=14), dict(TEXT, eos_token_id=2, pad_token_id=1), 99, 99),
     "patch7": (dict(VISION, patch_size=7), dict(TEXT, eos_token_id=60, pad_token_id=0), 60, 0),
 }
-PICTURES = {"wide": (61, 87), "tall": (45, 33)}
+SIZES = {"wide": (61, 87), "tall": (45, 33)}
 PROMPTS = [[BOS, 5, 61, 7, 44], [BOS, 17, 81, 3, 90, 12, 33, 71], [BOS]]
 
 
@@ -54,16 +54,18 @@ def run(model, pixel_values, input_ids, attention_mask):
 
 
 def make(folder):
-    images = {name: common.picture(*size, seed=i) for i, (name, size) in enumerate(PICTURES.items())}
+    images = common.pictures(SIZES)
     for variant, (vision, text, end, padding) in VARIANTS.items():
         root = folder / variant
-        processor = CLIPImageProcessor(size={"shortest_edge": IMAGE}, crop_size={"height": IMAGE, "width": IMAGE})
+        crop = {"height": IMAGE, "width": IMAGE}
+        processor = CLIPImageProcessor(size={"shortest_edge": IMAGE}, crop_size=crop)
         pictures = list(images.values())
         inputs = {"pixel_values": processor(pictures, return_tensors="pt")["pixel_values"]}
         rows = [[*row, end] for row in PROMPTS]
         length = max(map(len, rows))
         inputs["input_ids"] = torch.tensor([row + [padding] * (length - len(row)) for row in rows])
-        inputs["attention_mask"] = torch.tensor([[i < len(row) for i in range(length)] for row in rows]).long()
+        mask = [[int(i < len(row)) for i in range(length)] for row in rows]
+        inputs["attention_mask"] = torch.tensor(mask)
 
         config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=20)
         model = CLIPModel._from_config(config, attn_implementation="eager").eval()
@@ -76,7 +78,7 @@ def make(folder):
         common.save_checkpoint(model, root, torch.float32)
         processor.save_pretrained(root)
         common.write_json(root / "config.v4.json", config_v4(vision, text))
-        common.write_json(root / "cases.json", {"all": {"images": list(PICTURES)}})
+        common.write_json(root / "cases.json", {"all": {"images": list(SIZES)}})
         for name, image in images.items():
             common.save_picture(image, root / "images" / f"{name}.png")
         for config in (None, CLIPConfig.from_dict(config_v4(vision, text))):

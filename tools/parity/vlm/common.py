@@ -2,6 +2,7 @@
 
 import json
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -76,17 +77,6 @@ def write_json(path, value):
     path.write_text(json.dumps(value, indent=2) + "\n")
 
 
-def tensor_names(folder):
-    from safetensors import safe_open
-
-    names = {}
-    for path in sorted(folder.glob("model*.safetensors")):
-        with safe_open(path, "pt") as file:
-            for name in file.keys():
-                names[name] = tuple(file.get_slice(name).get_shape())
-    return names
-
-
 def picture(height, width, seed):
     """A gradient in each channel and some rectangles: no two patches alike, and small as PNG."""
     random = np.random.default_rng(seed)
@@ -98,6 +88,15 @@ def picture(height, width, seed):
         size = random.integers(4, max(height, width) // 2, 2)
         image[top : top + size[0], left : left + size[1]] = random.integers(0, 256, 3)
     return Image.fromarray(image.clip(0, 255).astype(np.uint8))
+
+
+def pictures(sizes):
+    """`sizes`: name -> (height, width)."""
+    return {name: picture(*size, seed=i) for i, (name, size) in enumerate(sizes.items())}
+
+
+def pad_left(row, length, value):
+    return torch.cat([torch.full((length - len(row),), value), row])
 
 
 def save_picture(image, path):
@@ -119,16 +118,17 @@ def record(modules):
     ends in `<` takes what the module is called with, as (args, kwargs)."""
     seen, handles = {}, []
 
-    def keep(name, value):
-        seen.setdefault(name, value[0] if isinstance(value, tuple) else value)
+    def before(name, _, args, kwargs):
+        seen.setdefault(name, (args, kwargs))
+
+    def after(name, _, args, out):
+        seen.setdefault(name, out[0] if isinstance(out, tuple) else out)
 
     for name, module in modules.items():
         if name.endswith("<"):
-            hook = lambda _, args, kwargs, n=name: seen.setdefault(n[:-1], (args, kwargs)) and None
-            handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
+            handles.append(module.register_forward_pre_hook(partial(before, name[:-1]), with_kwargs=True))
         else:
-            hook = lambda _, args, out, n=name: keep(n, out)
-            handles.append(module.register_forward_hook(hook))
+            handles.append(module.register_forward_hook(partial(after, name)))
     try:
         yield seen
     finally:

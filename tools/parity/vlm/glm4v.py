@@ -36,7 +36,7 @@ PROMPTS = {
 }
 # 4 x 6 patches, fewer than learned positions; 10 x 4, more one way and fewer the other.
 FRAMES = [f"frame{i}" for i in range(4)]
-PICTURES = {"wide": (61, 87), "long": (139, 61)} | {name: (28, 56) for name in FRAMES}
+SIZES = {"wide": (61, 87), "long": (139, 61)} | {name: (28, 56) for name in FRAMES}
 PIXELS = {"shortest_edge": 2 * 28 * 28, "longest_edge": 2 * 28 * 28 * 64}
 # The token that stands for the second at which a pair of frames was shown.
 TIMES = [40, 41]
@@ -64,10 +64,9 @@ def family():
     config = Glm4vConfig(text_config=dict(TEXT, rope_parameters=rope), vision_config=VISION,
                          tie_word_embeddings=False, **IDS)
     return Family(
-        "glm4v", Glm4vForConditionalGeneration, config, Glm4vImageProcessor(size=dict(PIXELS)),
+        Glm4vForConditionalGeneration, config, Glm4vImageProcessor(size=dict(PIXELS)),
         Glm4vVideoProcessor(size=dict(PIXELS)), torch.float16, None, ([IMAGE_START], [IMAGE_END]),
-        pictures=PICTURES, prompts=PROMPTS,
-        video=([*ASK, "video", 19, *ANSWER], FRAMES), special=SPECIAL,
+        SIZES, PROMPTS, video=([*ASK, "video", 19, *ANSWER], FRAMES), special=SPECIAL,
     )
 
 

@@ -28,7 +28,7 @@ VISION = dict(hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_att
 
 ASK, ANSWER = [START, 5, 61], [7, 44, END, NEWLINE, 33, 90]
 # Two tiles beside each other, two below each other, and the whole picture after them.
-PICTURES = {"wide": (31, 80), "tall": (87, 33)}
+SIZES = {"wide": (31, 80), "tall": (87, 33)}
 PROMPTS = {
     "one": ([*ASK, "image", *ANSWER], ["wide"]),
     "two": ([*ASK, "image", 17, 81, "image", *ANSWER], ["wide", "tall"]),
@@ -40,7 +40,7 @@ PADDED = {"wide": (42, 56), "tall": (56, 33)}
 
 
 def image_ids(rows, cols):
-    """https://github.com/huggingface/transformers/blob/main/src/transformers/models/idefics3/processing_idefics3.py"""
+    """What stands for a picture: _prompt_split_image of transformers' processing_idefics3.py."""
     if rows == 0:
         return [FAKE, GLOBAL, *[IMAGE] * TOKENS, FAKE]
     ids = []
@@ -74,7 +74,7 @@ class IdeficsRunner(Runner):
         out = self.processor(nested, return_row_col_info=True, return_tensors="pt")
         vision = {"pixel_values": out["pixel_values"], "pixel_attention_mask": out["pixel_attention_mask"]}
         assert vision["pixel_attention_mask"].all(), "no tile is padded"
-        return vision, list(zip(sum(out["rows"], []), sum(out["cols"], [])))
+        return vision, list(zip(sum(out["rows"], []), sum(out["cols"], []), strict=True))
 
     def pixels(self, name):
         """The tiles of a picture as bytes: [tiles, height, width, 3]."""
@@ -100,9 +100,8 @@ class IdeficsRunner(Runner):
         grids = iter(grids)
         rows = [self.ids(prompt, [next(grids) for _ in names])[0] for prompt, names in BATCH]
         length = max(map(len, rows))
-        pad = lambda row, value: torch.cat([torch.full((length - len(row),), value), row])
-        mask = torch.stack([pad(torch.ones_like(row), 0) for row in rows])
-        ids = torch.stack([pad(row, 2) for row in rows])
+        mask = torch.stack([common.pad_left(torch.ones_like(row), length, 0) for row in rows])
+        ids = torch.stack([common.pad_left(row, length, TEXT["pad_token_id"]) for row in rows])
         return self.row_free(self.run(self.inputs(ids, mask, **vision), rows=True))
 
     def padded(self):
@@ -110,10 +109,12 @@ class IdeficsRunner(Runner):
         pixels = torch.zeros(len(PADDED), TILE, TILE, 3, dtype=torch.uint8)
         mask = torch.zeros(len(PADDED), TILE, TILE, dtype=torch.uint8)
         for i, (name, (height, width)) in enumerate(PADDED.items()):
-            pixels[i, :height, :width] = torch.from_numpy(np.array(self.pictures[name].resize((width, height))))
+            picture = np.array(self.pictures[name].resize((width, height)))
+            pixels[i, :height, :width] = torch.from_numpy(picture)
             mask[i, :height, :width] = 1
         stored = {"pixels": pixels, "pixel_attention_mask": mask}
-        vision = {"pixel_values": (normalised(pixels) * mask[:, None])[None], "pixel_attention_mask": mask.long()[None]}
+        values = normalised(pixels) * mask[:, None]
+        vision = {"pixel_values": values[None], "pixel_attention_mask": mask.long()[None]}
         ids = self.ids([*ASK, "image", 17, "image", *ANSWER], [(0, 0), (0, 0)])
         tensors = self.run(self.inputs(ids, **vision))
         whole = dict(vision, pixel_attention_mask=torch.ones_like(vision["pixel_attention_mask"]))
@@ -150,7 +151,7 @@ def build(config, seed):
 
 
 def make(folder):
-    pictures = {name: common.picture(*size, seed=i) for i, (name, size) in enumerate(PICTURES.items())}
+    pictures = common.pictures(SIZES)
     processor = Idefics3ImageProcessor(size={"longest_edge": 2 * TILE}, max_image_size={"longest_edge": TILE})
     text = dict(TEXT, rope_parameters=dict(rope_type="default", rope_theta=THETA))
     config = Idefics3Config(text_config=text, vision_config=VISION, image_token_id=IMAGE, scale_factor=SCALE,
@@ -177,6 +178,8 @@ def make(folder):
     processor.save_pretrained(folder)
     common.write_json(folder / "config.v4.json", config_v4())
     for other in (None, Idefics3Config.from_dict(config_v4())):
-        again = Idefics3ForConditionalGeneration.from_pretrained(folder, config=other, attn_implementation="eager")
+        again = Idefics3ForConditionalGeneration.from_pretrained(
+            folder, config=other, attn_implementation="eager"
+        )
         found = IdeficsRunner(again.eval(), processor, pictures).case("two")["logits"]
         assert torch.allclose(found, cases["two"]["logits"], atol=1e-5)

@@ -1,7 +1,8 @@
 """Qwen2-VL, Qwen2.5-VL and GLM-4.1V: models whose images are grids of 14 px patches."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 
@@ -10,24 +11,29 @@ import common
 
 @dataclass
 class Family:
-    """A model class, its sizes and its special tokens."""
+    """A model, what it is shown and what it is asked."""
 
-    name: str
     model_class: type
     config: object
     image_processor: object
-    video_processor: object = None
-    dtype: torch.dtype = torch.float32
-    shard_size: str = None
-    # What stands before and after an image's tokens, by token id.
-    image_frame: tuple = ()
-    sizes: dict = field(default_factory=dict)
-    # Pictures of odd sizes: name -> (height, width).
-    pictures: dict = field(default_factory=dict)
-    prompts: dict = field(default_factory=dict)
-    video: tuple = None
-    special: tuple = ()
+    video_processor: object
+    # What the checkpoint holds.
+    dtype: torch.dtype
+    shard_size: str | None
+    # The token ids before and after an image's.
+    image_frame: tuple
+    # Name -> (height, width).
+    sizes: dict
+    # Case -> (prompt, names of pictures); `batch` is a list of these. A prompt is token ids, with
+    # "image" where one stands.
+    prompts: dict
+    # A prompt with "video" in it, and the names of the frames.
+    video: tuple
+    special: tuple
     keep_pixel_values: bool = False
+
+    def __post_init__(self):
+        self.pictures = common.pictures(self.sizes)
 
 
 def resized(image, processor):
@@ -35,7 +41,8 @@ def resized(image, processor):
     out = processor(image, do_rescale=False, do_normalize=False, return_tensors="pt")
     values, (_, gh, gw) = out["pixel_values"], out["image_grid_thw"][0].tolist()
     patch, merge = processor.patch_size, processor.merge_size
-    values = values.reshape(gh // merge, gw // merge, merge, merge, 3, processor.temporal_patch_size, patch, patch)
+    blocks = (gh // merge, gw // merge, merge, merge)
+    values = values.reshape(*blocks, 3, processor.temporal_patch_size, patch, patch)
     values = values[:, :, :, :, :, 0].permute(0, 2, 5, 1, 3, 6, 4)
     return values.reshape(gh * patch, gw * patch, 3).to(torch.uint8)
 
@@ -60,7 +67,7 @@ class Runner:
     def images(self, names):
         if not names:
             return {}, {}
-        pictures = [self.family.sizes[name] for name in names]
+        pictures = [self.family.pictures[name] for name in names]
         processor = self.family.image_processor
         out = processor(pictures, return_tensors="pt")
         inputs = {"pixel_values": out["pixel_values"], "image_grid_thw": out["image_grid_thw"]}
@@ -73,7 +80,7 @@ class Runner:
     def run(self, inputs, rows=None):
         """One forward pass and greedy decoding. Returns the tensors of the case; with `rows`, those
         of a padded batch have a row's number at the end of their names."""
-        model, config = self.model, self.model.config
+        model = self.model
         modules = {"text<": self.text} | self.vision_modules()
         modules |= {f"text.layer.{i}": layer for i, layer in enumerate(self.text.layers)}
         model.model.rope_deltas = None
@@ -95,10 +102,11 @@ class Runner:
         self.check_without_cache(inputs, tokens)
         self.check_vision(inputs, tensors)
         self.check_positions_matter(inputs, positions[-3:], out.logits)
-        per_row = {"input_ids": inputs["input_ids"], "text.embeds": kwargs["inputs_embeds"], "logits": out.logits}
+        per_row = {"input_ids": inputs["input_ids"], "logits": out.logits}
+        per_row["text.embeds"] = kwargs["inputs_embeds"]
         per_row |= {name: value for name, value in seen.items() if name.startswith("text.")}
-        for row, ids in enumerate(inputs["input_ids"]):
-            keep = inputs["attention_mask"][row].bool()
+        for row, mask in enumerate(inputs["attention_mask"]):
+            keep = mask.bool()
             suffix = f".{row}" if rows else ""
             for name, value in per_row.items():
                 tensors[name + suffix] = value[row][keep]
@@ -125,7 +133,8 @@ class Runner:
     def check_without_cache(self, inputs, tokens):
         """The text that decoding with a cache gives is what one pass over all of it gives."""
         ids = torch.cat([inputs["input_ids"], tokens], 1)
-        whole = dict(inputs, input_ids=ids, attention_mask=torch.cat([inputs["attention_mask"], torch.ones_like(tokens)], 1))
+        mask = torch.cat([inputs["attention_mask"], torch.ones_like(tokens)], 1)
+        whole = dict(inputs, input_ids=ids, attention_mask=mask)
         if "mm_token_type_ids" in inputs:
             whole["mm_token_type_ids"] = self.token_types(ids)
         self.model.model.rope_deltas = None
@@ -163,9 +172,8 @@ class Runner:
         rows = [self.ids(prompt, [next(grids) for _ in images])[0] for prompt, images in prompts]
         length = max(map(len, rows))
         assert min(map(len, rows)) < length
-        pad = lambda row, value: torch.cat([torch.full((length - len(row),), value), row])
-        ids = torch.stack([pad(row, 0) for row in rows])
-        mask = torch.stack([pad(torch.ones_like(row), 0) for row in rows])
+        ids = torch.stack([common.pad_left(row, length, 0) for row in rows])
+        mask = torch.stack([common.pad_left(torch.ones_like(row), length, 0) for row in rows])
         tensors = self.run(self.inputs(ids, mask, **vision), rows=True)
         for row, row_ids in enumerate(rows):
             assert torch.equal(tensors[f"input_ids.{row}"], row_ids)
@@ -176,7 +184,7 @@ class Runner:
         raise NotImplementedError
 
     def video(self):
-        frames = [self.family.sizes[name] for name in self.family.video[1]]
+        frames = [self.family.pictures[name] for name in self.family.video[1]]
         processor = self.family.video_processor
         out = self.process_video(processor, frames)
         stored = {"video_grid_thw": out["video_grid_thw"]}
@@ -193,13 +201,13 @@ class Runner:
         """What a video processor makes of frames that have their final size."""
         p = self.family.video_processor
         values = frames.permute(0, 3, 1, 2)[None]
-        values = p.rescale_and_normalize(values, True, p.rescale_factor, True, tuple(p.image_mean), tuple(p.image_std))
+        mean, std = tuple(p.image_mean), tuple(p.image_std)
+        values = p.rescale_and_normalize(values, True, p.rescale_factor, True, mean, std)
         return p.patchify(values, p.patch_size, p.merge_size, p.temporal_patch_size)[0][0]
 
     def process_video(self, processor, frames):
-        import numpy as np
-
-        return processor([np.stack([np.asarray(f) for f in frames])], do_sample_frames=False, return_tensors="pt")
+        video = np.stack([np.asarray(frame) for frame in frames])
+        return processor([video], do_sample_frames=False, return_tensors="pt")
 
 
 def contents(family):
@@ -214,9 +222,6 @@ def contents(family):
 
 def write(family, runner_class, folder, config_v4):
     """Tries seeds until every case is fit, then writes the checkpoint and its cases."""
-    pictures = {name: common.picture(*size, seed=i) for i, (name, size) in enumerate(family.pictures.items())}
-    family.sizes = pictures
-
     def make(seed):
         torch.manual_seed(seed)
         model = family.model_class._from_config(family.config, attn_implementation="eager").eval()
@@ -233,9 +238,11 @@ def write(family, runner_class, folder, config_v4):
         if name != "one":
             tensors.pop("pixel_values", None)
         common.save_case(folder, name, tensors)
-    for name, image in pictures.items():
+    for name, image in family.pictures.items():
         common.save_picture(image, folder / "images" / f"{name}.png")
-    pixels = {n: resized(image, family.image_processor) for n, image in pictures.items() if n not in family.video[1]}
+    # Frames have their final size already.
+    resizable = {n: image for n, image in family.pictures.items() if n not in family.video[1]}
+    pixels = {n: resized(image, family.image_processor) for n, image in resizable.items()}
     save_file(pixels, folder / "pixels.safetensors")
     common.write_json(folder / "cases.json", contents(family))
     common.save_checkpoint(model, folder, family.dtype, family.shard_size)

@@ -16,8 +16,7 @@ VISION = dict(depth=4, hidden_size=16, hidden_act="silu", intermediate_size=40, 
               in_channels=3, patch_size=14, spatial_merge_size=2, temporal_patch_size=2,
               tokens_per_second=4, window_size=56, out_hidden_size=64, fullatt_block_indexes=[1, 3])
 # Neither side a multiple of the window: 4 x 6 and 6 x 10 patches in windows of 4 x 4.
-PICTURES = dict(qwen2.PICTURES, big=(97, 139))
-del PICTURES["tall"]
+SIZES = {name: size for name, size in qwen2.SIZES.items() if name != "tall"} | {"big": (97, 139)}
 ASK, ANSWER = qwen2.ASK, qwen2.ANSWER
 PROMPTS = {
     "one": ([*ASK, "image", 44, 101, 2, *ANSWER], ["big"]),
@@ -35,10 +34,10 @@ class Qwen25Runner(qwen2.QwenRunner):
             return vision
         order = get_vision_window_index(grid, 2, VISION["window_size"], VISION["patch_size"])[0]
         back = torch.argsort(order)
-        groups = lambda x: x.reshape(len(back), 4, -1)[back].reshape(x.shape)
-        return {name: groups(x) if ".block." in name else x for name, x in vision.items()} | {
-            "vision.window_index": order
-        }
+        for name, x in vision.items():
+            if ".block." in name:
+                vision[name] = x.reshape(len(back), 4, -1)[back].reshape(x.shape)
+        return vision | {"vision.window_index": order}
 
     def check_vision(self, inputs, tensors):
         if "image_grid_thw" not in inputs:
@@ -56,15 +55,13 @@ class Qwen25Runner(qwen2.QwenRunner):
 
 
 def family():
-    config = Qwen2_5_VLConfig(
-        text_config=dict(TEXT, rope_parameters=dict(rope_type="default", rope_theta=qwen2.THETA, mrope_section=MROPE)),
-        vision_config=VISION, tie_word_embeddings=False, **qwen2.IDS,
-    )
+    rope = dict(rope_type="default", rope_theta=qwen2.THETA, mrope_section=MROPE)
+    config = Qwen2_5_VLConfig(text_config=dict(TEXT, rope_parameters=rope), vision_config=VISION,
+                              tie_word_embeddings=False, **qwen2.IDS)
     return Family(
-        "qwen2_5_vl", Qwen2_5_VLForConditionalGeneration, config,
-        Qwen2VLImageProcessor(size=dict(qwen2.PIXELS)),
+        Qwen2_5_VLForConditionalGeneration, config, Qwen2VLImageProcessor(size=dict(qwen2.PIXELS)),
         Qwen2VLVideoProcessor(size=dict(qwen2.PIXELS), cap_pixels_per_frame=False), torch.bfloat16, None,
-        ([qwen2.VISION_START], [qwen2.VISION_END]), pictures=PICTURES, prompts=PROMPTS,
+        ([qwen2.VISION_START], [qwen2.VISION_END]), SIZES, PROMPTS,
         video=([*ASK, "video", 19, *ANSWER], qwen2.FRAMES), special=qwen2.SPECIAL,
     )
 

@@ -34,7 +34,7 @@ PROMPTS = {
 }
 FRAMES = [f"frame{i}" for i in range(4)]
 # Sizes that are resized, except for the frames of a video.
-PICTURES = {"wide": (61, 87), "tall": (107, 45)} | {name: (28, 56) for name in FRAMES}
+SIZES = {"wide": (61, 87), "tall": (107, 45)} | {name: (28, 56) for name in FRAMES}
 PIXELS = {"shortest_edge": 28 * 28, "longest_edge": 28 * 28 * 64}
 
 
@@ -46,14 +46,13 @@ class QwenRunner(Runner):
 
 
 def family():
-    config = Qwen2VLConfig(
-        text_config=dict(TEXT, rope_parameters=dict(rope_type="default", rope_theta=THETA, mrope_section=MROPE)),
-        vision_config=VISION, tie_word_embeddings=True, **IDS,
-    )
+    rope = dict(rope_type="default", rope_theta=THETA, mrope_section=MROPE)
+    config = Qwen2VLConfig(text_config=dict(TEXT, rope_parameters=rope), vision_config=VISION,
+                           tie_word_embeddings=True, **IDS)
     return Family(
-        "qwen2_vl", Qwen2VLForConditionalGeneration, config, Qwen2VLImageProcessor(size=dict(PIXELS)),
+        Qwen2VLForConditionalGeneration, config, Qwen2VLImageProcessor(size=dict(PIXELS)),
         Qwen2VLVideoProcessor(size=dict(PIXELS), cap_pixels_per_frame=False), torch.float32, "110KB",
-        ([VISION_START], [VISION_END]), pictures=PICTURES, prompts=PROMPTS,
+        ([VISION_START], [VISION_END]), SIZES, PROMPTS,
         video=([*ASK, "video", 19, *ANSWER], FRAMES), special=SPECIAL, keep_pixel_values=True,
     )
 
