@@ -12,6 +12,7 @@ mod cache;
 mod encoder;
 mod error;
 mod hierarchy;
+pub mod preprocess;
 mod rows;
 
 pub use builtin::BuiltinEncoder;
