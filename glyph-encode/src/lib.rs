@@ -6,6 +6,9 @@
 //!    [`RegionScore`] for the task, [`plan_crops`] turns the scores into crops under a budget, the crops are encoded
 //!    finely, and [`VisionTokens::concat`] joins all to one sequence.
 //! 3. [`CachedEncoder`] keeps encoded features on disk.
+//!
+//! Beside that, [`preprocess`] turns pages and other pictures into the pixel values that vision
+//! towers of well-known models take.
 
 pub mod builtin;
 mod cache;

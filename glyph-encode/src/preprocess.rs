@@ -9,6 +9,9 @@
 //! | [`TilePreprocessor`] | Idefics3, SmolVLM | square tiles, and the whole picture last |
 //! | [`ClipPreprocessor`] | CLIP | one picture, resized and cropped |
 //!
+//! Those that run on Pillow (`...Pil`, and those of transformers 4 without `Fast`) round their
+//! weights more finely, so that about one byte in a hundred differs, by two at most.
+//!
 //! [`ImagePreprocessor::from_json`] chooses by a model's `preprocessor_config.json`, and
 //! [`resize`] is what they share.
 //!

@@ -20,13 +20,13 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn json<T: DeserializeOwned>(name: &str) -> T {
-    serde_json::from_str(&std::fs::read_to_string(fixture(name)).unwrap()).unwrap()
+    let text = std::fs::read_to_string(fixture(name)).expect("the fixture is there");
+    serde_json::from_str(&text).expect("the script wrote it")
 }
 
 fn picture(name: &str) -> RgbImage {
-    image::open(fixture(&format!("{name}.png")))
-        .unwrap()
-        .into_rgb8()
+    let file = fixture(&format!("{name}.png"));
+    image::open(file).expect("a PNG file").into_rgb8()
 }
 
 /// Bytes of a linear congruential generator; the script makes the same.

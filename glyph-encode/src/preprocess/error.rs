@@ -90,8 +90,9 @@ pub enum PreprocessError {
     },
 }
 
-/// The most pixels that a resized picture may have: 16,384 squared.
-const MAX_PIXELS: u64 = 1 << 28;
+/// The most pixels that a resized picture may have: 8,192 squared. No model takes as many; a
+/// configuration or a ribbon of a picture could ask for more than there is memory.
+const MAX_PIXELS: u64 = 1 << 26;
 
 /// The size that a picture is given, if it has pixels and they are not too many.
 pub(super) fn check_size(

@@ -119,16 +119,28 @@ impl PatchPreprocessor {
     /// If a size is 0 or far too large, or pixel values would not be finite.
     pub fn new(config: PatchConfig) -> Result<Self, PreprocessError> {
         let sizes = [
-            ("patch_size", config.patch_size),
-            ("temporal_patch_size", config.temporal_patch_size),
-            ("merge_size", config.merge_size),
+            (
+                "patch_size",
+                config.patch_size,
+                1024,
+                "a number from 1 to 1024",
+            ),
+            ("merge_size", config.merge_size, 64, "a number from 1 to 64"),
+            (
+                "temporal_patch_size",
+                config.temporal_patch_size,
+                16,
+                "a number from 1 to 16",
+            ),
         ];
-        if let Some(&(key, found)) = sizes.iter().find(|(_, size)| !(1..=1024).contains(size)) {
-            return Err(PreprocessError::Config {
-                key,
-                expected: "a number from 1 to 1024",
-                found: found.to_string(),
-            });
+        for (key, size, limit, expected) in sizes {
+            if !(1..=limit).contains(&size) {
+                return Err(PreprocessError::Config {
+                    key,
+                    expected,
+                    found: size.to_string(),
+                });
+            }
         }
         if config.min_pixels == 0 || config.max_pixels == 0 {
             return Err(PreprocessError::Config {

@@ -28,6 +28,12 @@ pub enum Resample {
 
 const CHANNELS: usize = 3;
 
+/// Rows that are resampled at once: a vector holds the same column of all of them.
+const BLOCK: usize = 16;
+
+/// Bytes of one column of a block.
+const COLUMN: usize = BLOCK * CHANNELS;
+
 /// The picture at another size, equal in every byte to torchvision's `resize` with antialiasing
 /// of an 8-bit tensor on a CPU with AVX2 or better.
 ///
@@ -41,45 +47,40 @@ pub fn resize(image: &RgbImage, width: u32, height: u32, resample: Resample) -> 
     let axis = |from: u32, to: u32| {
         (from != to).then(|| AxisWeights::new(from as usize, to as usize, resample))
     };
-    let across = axis(image.width(), width);
+    let across = axis(image.width(), width).map(Across::new);
     let down = axis(image.height(), height);
 
-    let from = image
-        .as_raw()
-        .chunks_exact(image.width() as usize * CHANNELS);
-    let to = out.chunks_exact_mut(width as usize * CHANNELS);
+    let stride = image.width() as usize * CHANNELS;
+    let to_stride = width as usize * CHANNELS;
     let level = Level::new();
     match (across, down) {
-        (None, None) => out.copy_from_slice(image.as_raw()),
-        (Some(across), None) => {
-            let mut padded = Vec::new();
-            for (row, to) in from.zip(to) {
-                resample_row(level, row, &across, &mut padded, to);
+        (None, None) => return image.clone(),
+        (Some(mut across), None) => {
+            let blocks = out.chunks_mut(to_stride * BLOCK);
+            for (from, to) in image.as_raw().chunks(stride * BLOCK).zip(blocks) {
+                across.resample(level, from, to);
             }
         }
         (None, Some(down)) => {
-            let rows: Vec<&[u8]> = from.collect();
-            for (y, to) in to.enumerate() {
+            let row = |y: usize| &image.as_raw()[y * stride..(y + 1) * stride];
+            for (y, to) in out.chunks_exact_mut(to_stride).enumerate() {
                 let taps = down.taps(y);
-                let rows = &rows[taps.start..taps.start + taps.weights.len()];
-                combine_rows(level, rows, taps.weights, down.precision(), to);
+                let rows: Vec<&[u8]> = (taps.start..taps.end()).map(row).collect();
+                combine_rows(level, &rows, taps.weights, down.precision(), to);
             }
         }
-        (Some(across), Some(down)) => {
-            // Only the rows that a row of the result needs are kept, so that they stay in cache.
-            let mut window = Window::new(width as usize * CHANNELS, down.max_taps());
-            let mut padded = Vec::new();
-            let mut from = from.enumerate().peekable();
-            for (y, to) in to.enumerate() {
+        (Some(mut across), Some(down)) => {
+            // Only the blocks that a row of the result needs are kept, so that they stay in cache.
+            let mut window = Window::new(to_stride, down.max_taps());
+            let mut blocks = image.as_raw().chunks(stride * BLOCK).enumerate().peekable();
+            for (y, to) in out.chunks_exact_mut(to_stride).enumerate() {
                 let taps = down.taps(y);
-                let end = taps.start + taps.weights.len();
-                while let Some((number, row)) = from.next_if(|&(number, _)| number < end) {
-                    if number >= taps.start {
-                        let slot = window.slot_mut(number);
-                        resample_row(level, row, &across, &mut padded, slot);
-                    }
+                let needed = |&(block, _): &(usize, &[u8])| block * BLOCK < taps.end();
+                while let Some((block, from)) = blocks.next_if(needed) {
+                    let to = &mut window.block_mut(block)[..from.len() / stride * to_stride];
+                    across.resample(level, from, to);
                 }
-                let rows = window.rows(taps.start..end);
+                let rows: Vec<&[u8]> = (taps.start..taps.end()).map(|y| window.row(y)).collect();
                 combine_rows(level, &rows, taps.weights, down.precision(), to);
             }
         }
@@ -87,68 +88,76 @@ pub fn resize(image: &RgbImage, width: u32, height: u32, resample: Resample) -> 
     out
 }
 
-/// The last few rows of a picture.
+/// The last few blocks of rows of a picture.
 struct Window {
-    width: usize,
-    capacity: usize,
+    stride: usize,
+    rows: usize,
     bytes: Vec<u8>,
 }
 
 impl Window {
-    fn new(width: usize, capacity: usize) -> Self {
+    /// Keeps any `taps` rows that follow one another.
+    fn new(stride: usize, taps: usize) -> Self {
+        let rows = (taps + BLOCK).next_multiple_of(BLOCK);
         Self {
-            width,
-            capacity,
-            bytes: vec![0; width * capacity],
+            stride,
+            rows,
+            bytes: vec![0; rows * stride],
         }
     }
 
-    fn slot_mut(&mut self, row: usize) -> &mut [u8] {
-        let start = row % self.capacity * self.width;
-        &mut self.bytes[start..start + self.width]
+    fn block_mut(&mut self, block: usize) -> &mut [u8] {
+        let start = block * BLOCK % self.rows * self.stride;
+        &mut self.bytes[start..start + BLOCK * self.stride]
     }
 
-    fn rows(&self, rows: std::ops::Range<usize>) -> Vec<&[u8]> {
-        rows.map(|row| row % self.capacity * self.width)
-            .map(|start| &self.bytes[start..start + self.width])
-            .collect()
+    fn row(&self, row: usize) -> &[u8] {
+        let start = row % self.rows * self.stride;
+        &self.bytes[start..start + self.stride]
     }
 }
 
-/// One row at another width. `padded` is scratch.
-fn resample_row(
-    level: Level,
-    row: &[u8],
-    weights: &AxisWeights,
-    padded: &mut Vec<u8>,
-    out: &mut [u8],
-) {
-    // Pixels are read four bytes at a time; the last has only three.
-    padded.clear();
-    padded.extend_from_slice(row);
-    padded.push(0);
-    fearless_simd::dispatch!(level, simd => simd.vectorize(
-        #[inline(always)]
-        || resample_row_as(padded, weights, out)
-    ));
+/// Gives rows another width.
+struct Across {
+    weights: AxisWeights,
+    /// The columns of a block of rows, one after another: scratch.
+    columns: Vec<[u8; COLUMN]>,
 }
 
-#[inline(always)]
-fn resample_row_as(padded: &[u8], weights: &AxisWeights, out: &mut [u8]) {
-    let precision = weights.precision();
-    for (x, out) in out.chunks_exact_mut(CHANNELS).enumerate() {
-        let taps = weights.taps(x);
-        let mut sums = [1 << (precision - 1); 4];
-        let pixels = &padded[taps.start * CHANNELS..];
-        let pixels = &pixels[..taps.weights.len() * CHANNELS + 1];
-        for (tap, &weight) in taps.weights.iter().enumerate() {
-            let pixel = &pixels[tap * CHANNELS..tap * CHANNELS + 4];
-            for (sum, &value) in sums.iter_mut().zip(pixel) {
-                *sum += i32::from(value) * i32::from(weight);
+impl Across {
+    fn new(weights: AxisWeights) -> Self {
+        Self {
+            weights,
+            columns: Vec::new(),
+        }
+    }
+
+    /// Gives the rows of `from`, at most [`BLOCK`], the width of those of `out`.
+    fn resample(&mut self, level: Level, from: &[u8], out: &mut [u8]) {
+        fearless_simd::dispatch!(level, simd => simd.vectorize(
+            #[inline(always)]
+            || self.resample_as(from, out)
+        ));
+    }
+
+    #[inline(always)]
+    fn resample_as(&mut self, from: &[u8], out: &mut [u8]) {
+        let (precision, to_stride) = (self.weights.precision(), self.weights.len() * CHANNELS);
+        let rows = out.len() / to_stride;
+        let stride = from.len() / rows;
+        self.columns.resize(stride / CHANNELS, [0; COLUMN]);
+        for (x, column) in self.columns.iter_mut().enumerate() {
+            for (y, pixel) in column.chunks_exact_mut(CHANNELS).take(rows).enumerate() {
+                pixel.copy_from_slice(&from[y * stride + x * CHANNELS..][..CHANNELS]);
             }
         }
-        for (out, sum) in out.iter_mut().zip(sums) {
-            *out = to_byte(sum, precision);
+        for x in 0..self.weights.len() {
+            let taps = self.weights.taps(x);
+            let columns = self.columns[taps.start..taps.end()].iter();
+            let column = weighted_sum(columns.zip(taps.weights), precision);
+            for (y, pixel) in column.chunks_exact(CHANNELS).take(rows).enumerate() {
+                out[y * to_stride + x * CHANNELS..][..CHANNELS].copy_from_slice(pixel);
+            }
         }
     }
 }
@@ -163,36 +172,34 @@ fn combine_rows(level: Level, rows: &[&[u8]], weights: &[i16], precision: u32, o
 
 #[inline(always)]
 fn combine_rows_as(rows: &[&[u8]], weights: &[i16], precision: u32, out: &mut [u8]) {
-    const LANES: usize = 32;
-    let mut chunks = out.chunks_exact_mut(LANES);
+    const LANES: usize = 16;
     let mut start = 0;
-    for out in &mut chunks {
-        let mut sums = [1 << (precision - 1); LANES];
-        for (row, &weight) in rows.iter().zip(weights) {
-            let values = &row[start..start + LANES];
-            for (sum, &value) in sums.iter_mut().zip(values) {
-                *sum += i32::from(value) * i32::from(weight);
-            }
-        }
-        for (out, sum) in out.iter_mut().zip(sums) {
-            *out = to_byte(sum, precision);
-        }
+    let (chunks, rest) = out.as_chunks_mut::<LANES>();
+    for out in chunks {
+        let values = rows
+            .iter()
+            .map(|row| row[start..].first_chunk().expect("rows are equally long"));
+        *out = weighted_sum(values.zip(weights), precision);
         start += LANES;
     }
-    for (x, out) in chunks.into_remainder().iter_mut().enumerate() {
-        let sum = rows
-            .iter()
-            .zip(weights)
-            .fold(1 << (precision - 1), |sum, (row, &weight)| {
-                sum + i32::from(row[start + x]) * i32::from(weight)
-            });
-        *out = to_byte(sum, precision);
+    for (out, i) in rest.iter_mut().zip(start..) {
+        let values = rows.iter().map(|row| std::array::from_ref(&row[i]));
+        [*out] = weighted_sum(values.zip(weights), precision);
     }
 }
 
 #[inline(always)]
-fn to_byte(sum: i32, precision: u32) -> u8 {
-    (sum >> precision).clamp(0, 255) as u8
+fn weighted_sum<'a, const N: usize>(
+    taps: impl Iterator<Item = (&'a [u8; N], &'a i16)>,
+    precision: u32,
+) -> [u8; N] {
+    let mut sums = [1 << (precision - 1); N];
+    for (values, &weight) in taps {
+        for (sum, &value) in sums.iter_mut().zip(values) {
+            *sum += i32::from(value) * i32::from(weight);
+        }
+    }
+    sums.map(|sum| (sum >> precision).clamp(0, 255) as u8)
 }
 
 #[cfg(test)]

@@ -174,8 +174,8 @@ impl TilePreprocessor {
         let (tile, resample) = (self.config.tile_size, self.config.resample);
         let (height, width) = self.resized(image.height(), image.width())?;
         let mut image = resize(image, width, height, resample);
-        let mut pixel_values = Vec::new();
         let square = (tile, tile);
+        let mut pixel_values = Vec::with_capacity((rows * cols + 1) * 3 * (tile as usize).pow(2));
         if self.config.do_image_splitting {
             let (height, width) = self.whole_tiles(height, width)?;
             image = resize(&image, width, height, resample);

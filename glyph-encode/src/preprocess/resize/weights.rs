@@ -55,6 +55,14 @@ pub(super) struct Taps<'a> {
     pub(super) weights: &'a [i16],
 }
 
+impl Taps<'_> {
+    /// One after the last pixel of the source.
+    #[inline(always)]
+    pub(super) fn end(&self) -> usize {
+        self.start + self.weights.len()
+    }
+}
+
 impl AxisWeights {
     /// `_compute_index_ranges_int16_weights` of ATen.
     pub(super) fn new(from: usize, to: usize, resample: Resample) -> Self {
@@ -100,6 +108,12 @@ impl AxisWeights {
         }
     }
 
+    /// Pixels of the resampled axis.
+    #[inline(always)]
+    pub(super) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
     /// What pixel `i` is made of.
     #[inline(always)]
     pub(super) fn taps(&self, i: usize) -> Taps<'_> {
@@ -112,7 +126,7 @@ impl AxisWeights {
 
     /// The most pixels that one pixel is made of.
     pub(super) fn max_taps(&self) -> usize {
-        (0..self.starts.len())
+        (0..self.len())
             .map(|i| self.taps(i).weights.len())
             .max()
             .unwrap_or(0)
