@@ -59,6 +59,9 @@ pub enum EncodeError {
     /// Tensor data of an unexpected kind.
     #[error("cannot read a tensor back from the device: {0}")]
     Tensor(String),
+    /// A picture or its configuration does not fit a model's preprocessing.
+    #[error(transparent)]
+    Preprocess(#[from] crate::preprocess::PreprocessError),
     /// An encoder or scorer of the user's own failed.
     #[error("{0}")]
     Other(Box<dyn std::error::Error + Send + Sync>),

@@ -7,7 +7,8 @@
 //!    finely, and [`VisionTokens::concat`] joins all to one sequence.
 //! 3. [`CachedEncoder`] keeps encoded features on disk.
 //!
-//! [`towers`] holds the vision towers of published checkpoints, which [`checkpoint`] reads.
+//! [`towers`] holds the vision towers of published checkpoints, which [`checkpoint`] reads;
+//! [`preprocess`] turns pages and other pictures into the pixel values that they take.
 
 pub mod builtin;
 mod cache;
@@ -16,6 +17,7 @@ mod encoder;
 mod error;
 mod hierarchy;
 pub mod nn;
+pub mod preprocess;
 mod rows;
 pub mod towers;
 
