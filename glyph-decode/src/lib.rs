@@ -47,6 +47,8 @@ pub use quant::{GgmlType, dequantize};
 pub use readout::{BuiltinReadout, LineReading, Readout, ReadoutConfig, ReadoutModel};
 pub use sampler::{History, LogitsFilter, Sampler};
 pub use tokenizer::{SpecialTokens, Tokenizer};
-pub use vlm::{RotaryPosition, VisionConfig, VisionLanguageModel, VlmConfig, VlmFamily};
+pub use vlm::{
+    PixelValues, RotaryPosition, VisionConfig, VisionLanguageModel, VlmConfig, VlmFamily,
+};
 pub use vocabulary::Vocabulary;
 pub use weights::gguf::{GgufFile, GgufValue};

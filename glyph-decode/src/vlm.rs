@@ -3,6 +3,7 @@
 
 mod config;
 mod decoder;
+mod images;
 mod rope;
 
 use std::ops::ControlFlow;
@@ -14,6 +15,7 @@ use glyph_encode::towers::{Glm4vTower, Idefics3Tower, PatchTower, Qwen2_5VlTower
 
 pub use config::{VisionConfig, VlmConfig, VlmFamily};
 use decoder::TextDecoder;
+pub use images::PixelValues;
 pub use rope::RotaryPosition;
 use rope::image_positions;
 

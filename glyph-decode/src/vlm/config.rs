@@ -234,7 +234,11 @@ impl VlmConfig {
         model.bos_token_id = either("bos_token_id").and_then(|ids| ids.first().copied());
         model.eos_token_ids = either("eos_token_id").unwrap_or_default();
 
-        let token = |key: &str| file[key].as_u64().map(|id| id as TokenId);
+        // Converted GLM checkpoints have these among the keys of the text.
+        let token = |key: &str| {
+            let id = file[key].as_u64().or_else(|| text[key].as_u64());
+            id.map(|id| id as TokenId)
+        };
         let image = token("image_token_id").ok_or("image_token_id is missing")?;
         Ok(Self {
             family,

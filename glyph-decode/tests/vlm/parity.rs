@@ -2,19 +2,18 @@
 //! (`tools/parity/vlm` makes both): the towers' blocks, the tokens of images, positions, logits,
 //! and what is generated.
 
-mod vlm_fixture;
-
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::fixture::{Case, Family, close};
 use burn::tensor::{DType, Device, Tensor};
 use glyph_decode::{
     GenerationConfig, LanguageModel, LogitsFor, Segment, Session, TokenId, VisionLanguageModel,
     Vocabulary,
 };
-use vlm_fixture::{Case, Family, close};
 
 const PATCH_FAMILIES: [&str; 3] = ["qwen2_vl", "qwen2_5_vl", "glm4v"];
+const FAMILIES: [&str; 4] = ["qwen2_vl", "qwen2_5_vl", "glm4v", "idefics3"];
 
 fn open(family: &Family) -> VisionLanguageModel {
     VisionLanguageModel::open(family.folder(), Some(DType::F32), &Device::default())
@@ -51,16 +50,29 @@ fn towers_agree_block_by_block() {
     }
 }
 
-/// The prompt of a row: text, and images where image tokens stand.
+#[test]
+fn tiles_agree_layer_by_layer() {
+    let family = Family::open("idefics3");
+    let model = open(&family);
+    for case in family.cases().filter(|c| c.has("vision_embeds")) {
+        let images = model.encode_images(&case.pictures()).expect("it fits");
+        let tokens = Tensor::cat(images.into_iter().map(|i| i.embeds).collect(), 0);
+        close(&tokens, &case, "vision_embeds", 1e-4, &case.name);
+    }
+}
+
+/// The prompt of a row: text, and the pictures where it has places for them.
 fn segments(model: &VisionLanguageModel, case: &Case, row: usize) -> Vec<Segment> {
-    let tower = model.patch_tower().expect("a tower over patches");
-    let embeds = |i: usize| {
-        let pixels = case.image_pixels(i);
-        tower
-            .encode_patches(pixels, &[case.grids()[i]])
-            .expect("it fits")
-    };
-    case.segments(row, model.vlm_config(), embeds)
+    let ids = case.ids(&case.key("input_ids", row));
+    let mut images = model.encode_images(&case.pictures()).expect("it fits");
+    images[..]
+        .iter_mut()
+        .for_each(|image| image.temporal_step = case.temporal_step());
+    // The second prompt of a batch has no picture.
+    if row > 0 {
+        images.clear();
+    }
+    model.segments(&ids, &images).expect("places for all")
 }
 
 fn run(model: &VisionLanguageModel, prompt: &[Segment]) -> Tensor<2> {
@@ -82,7 +94,7 @@ fn run(model: &VisionLanguageModel, prompt: &[Segment]) -> Tensor<2> {
 
 #[test]
 fn logits_are_those_of_transformers() {
-    for name in PATCH_FAMILIES {
+    for name in FAMILIES {
         let family = Family::open(name);
         let model = open(&family);
         for case in family.cases() {
@@ -115,7 +127,7 @@ impl Vocabulary for Ids {
 
 #[test]
 fn the_same_tokens_are_generated() {
-    for name in PATCH_FAMILIES {
+    for name in FAMILIES {
         let family = Family::open(name);
         let model = Arc::new(open(&family));
         for case in family.cases() {
@@ -138,4 +150,38 @@ fn the_same_tokens_are_generated() {
             }
         }
     }
+}
+
+/// A second question about the same picture does not read the picture again.
+#[test]
+fn pictures_are_read_once() {
+    let family = Family::open("qwen2_5_vl");
+    let model = Arc::new(open(&family));
+    let case = family.cases().find(|c| c.name == "two").expect("a case");
+    let prompt = segments(&model, &case, 0);
+    let mut longer = prompt.clone();
+    longer.push(Segment::Text(vec![5, 6, 7]));
+    let config = GenerationConfig::new(4);
+    let fresh = || Session::new(model.clone(), Arc::new(Ids), 400).expect("a session");
+    let run = |session: &mut Session, prompt: &[Segment]| {
+        let out = session.generate_from(prompt, &config).expect("it fits");
+        out.finish().expect("it runs")
+    };
+    let mut session = fresh();
+    let first = run(&mut session, &prompt);
+    let again = run(&mut session, &prompt);
+    assert_eq!(first.tokens, again.tokens);
+    assert_eq!(again.usage.reused_tokens, again.usage.prompt_tokens - 1);
+    let other = run(&mut session, &longer);
+    assert!(other.usage.reused_tokens >= first.usage.prompt_tokens - 1);
+    assert_eq!(other.tokens, run(&mut fresh(), &longer).tokens);
+    // Another picture of the same size is read.
+    let mut changed = longer.clone();
+    let Some(Segment::Image(image)) = changed.iter_mut().find(|s| matches!(s, Segment::Image(_)))
+    else {
+        panic!("a picture");
+    };
+    image.fingerprint = Some([9; 32]);
+    let reused = run(&mut session, &changed).usage.reused_tokens;
+    assert!(reused < 10, "{reused}");
 }

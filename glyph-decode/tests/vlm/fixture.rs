@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use glyph_decode::{ImageEmbeds, Segment, TokenId, VlmConfig};
+use glyph_decode::{PixelValues, TokenId};
+use glyph_encode::preprocess::{ImagePreprocessor, ImageTiles, PatchPreprocessor};
+use image::RgbImage;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
-use serde_json::Value;
 
 /// A checkpoint with its cases.
-pub struct Family {
+pub(crate) struct Family {
     name: String,
     folder: PathBuf,
     cases: BTreeMap<String, CaseEntry>,
-    preprocessor: Value,
+    preprocessor: ImagePreprocessor,
 }
 
 #[derive(Deserialize)]
@@ -71,7 +72,7 @@ fn read(path: &Path) -> BTreeMap<String, Array> {
 }
 
 impl Family {
-    pub fn open(name: &str) -> Self {
+    pub(crate) fn open(name: &str) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/fixtures/vlm")
             .join(name);
@@ -79,17 +80,19 @@ impl Family {
         Self {
             name: name.to_owned(),
             cases: serde_json::from_slice(&json("cases.json")).expect("the script wrote it"),
-            preprocessor: serde_json::from_slice(&json("preprocessor_config.json"))
-                .expect("the script wrote it"),
+            preprocessor: ImagePreprocessor::from_json(
+                &String::from_utf8(json("preprocessor_config.json")).expect("text"),
+            )
+            .expect("the script wrote it"),
             folder,
         }
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    pub fn cases(&self) -> impl Iterator<Item = Case<'_>> {
+    pub(crate) fn cases(&self) -> impl Iterator<Item = Case<'_>> {
         self.cases.iter().map(|(name, entry)| Case {
             family: self,
             name: name.clone(),
@@ -100,26 +103,19 @@ impl Family {
         })
     }
 
-    /// A picture after the resize, `[height, width, 3]`.
-    fn picture(&self, name: &str) -> ([usize; 2], Vec<u8>) {
-        if let Some(array) = read(&self.folder.join("pixels.safetensors")).get(name) {
-            return ([array.shape[0], array.shape[1]], array.bytes.clone());
-        }
+    /// A picture as the checkpoint's own preprocessor sees it.
+    fn picture(&self, name: &str) -> RgbImage {
         let path = self.folder.join(format!("images/{name}.png"));
-        let image = image::open(path).expect("a picture").to_rgb8();
-        (
-            [image.height() as usize, image.width() as usize],
-            image.into_raw(),
-        )
+        image::open(path).expect("a picture").to_rgb8()
     }
 }
 
 /// Prompts with the tensors that `transformers` made of them.
-pub struct Case<'f> {
+pub(crate) struct Case<'f> {
     family: &'f Family,
-    pub name: String,
+    pub(crate) name: String,
     /// Prompts in the case.
-    pub rows: usize,
+    pub(crate) rows: usize,
     batched: bool,
     entry: &'f CaseEntry,
     tensors: BTreeMap<String, Array>,
@@ -127,14 +123,14 @@ pub struct Case<'f> {
 
 impl Case<'_> {
     /// Name of a row's tensor.
-    pub fn key(&self, name: &str, row: usize) -> String {
+    pub(crate) fn key(&self, name: &str, row: usize) -> String {
         match self.batched {
             true => format!("{name}.{row}"),
             false => name.to_owned(),
         }
     }
 
-    pub fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.tensors.contains_key(key)
     }
 
@@ -143,7 +139,7 @@ impl Case<'_> {
         tensor.unwrap_or_else(|| panic!("{} {}: no {key}", self.family.name, self.name))
     }
 
-    pub fn ids(&self, key: &str) -> Vec<TokenId> {
+    pub(crate) fn ids(&self, key: &str) -> Vec<TokenId> {
         self.array(key)
             .integers()
             .iter()
@@ -153,7 +149,7 @@ impl Case<'_> {
 
     /// Frames, rows and columns of patches of each picture, or of each part of a video that has
     /// positions of its own.
-    pub fn grids(&self) -> Vec<[usize; 3]> {
+    pub(crate) fn grids(&self) -> Vec<[usize; 3]> {
         let key = ["image_grid_thw", "video_grid_thw"];
         let Some(key) = key.into_iter().find(|k| self.has(k)) else {
             return Vec::new();
@@ -173,54 +169,85 @@ impl Case<'_> {
             .collect()
     }
 
-    /// Patches of all pictures, `[n_patches, 1176]`.
-    pub fn pixel_values(&self) -> Tensor<2> {
-        let mut out = Vec::new();
+    /// The pictures of the case, prepared by the checkpoint's preprocessor.
+    pub(crate) fn pictures(&self) -> Vec<PixelValues> {
+        let preprocessor = &self.family.preprocessor;
+        let mut out: Vec<PixelValues> = Vec::new();
         for name in &self.entry.images {
-            let (size, pixels) = self.family.picture(name);
-            self.patches(size, [&pixels, &pixels], &mut out);
+            let picture = self.family.picture(name);
+            out.push(PixelValues::new(preprocessor, &picture).expect("a picture"));
         }
-        for pair in self.entry.frames.chunks(2) {
-            let frames: Vec<_> = pair.iter().map(|name| self.family.picture(name)).collect();
-            self.patches(frames[0].0, [&frames[0].1, &frames[1].1], &mut out);
-        }
-        let n = out.len() / 1176;
-        Tensor::from_data(TensorData::new(out, [n, 1176]), &Device::default())
-    }
-
-    /// Patches of the picture `i`.
-    pub fn image_pixels(&self, i: usize) -> Tensor<2> {
-        let sizes: Vec<usize> = self.grids().iter().map(|g| g.iter().product()).collect();
-        let start = sizes[..i].iter().sum::<usize>();
-        self.pixel_values().narrow(0, start, sizes[i])
-    }
-
-    fn patches(&self, [height, width]: [usize; 2], frames: [&[u8]; 2], out: &mut Vec<f32>) {
-        let number =
-            |key: &str, c: usize| self.family.preprocessor[key][c].as_f64().expect("a number");
-        let (rows, columns) = (height / 14, width / 14);
-        for block_y in 0..rows / 2 {
-            for block_x in 0..columns / 2 {
-                for i in 0..4 {
-                    let (top, left) = (14 * (2 * block_y + i / 2), 14 * (2 * block_x + i % 2));
-                    for c in 0..3 {
-                        for frame in frames {
-                            for y in top..top + 14 {
-                                for x in left..left + 14 {
-                                    let v = f64::from(frame[(y * width + x) * 3 + c]) / 255.0;
-                                    let v = (v - number("image_mean", c)) / number("image_std", c);
-                                    out.push(v as f32);
-                                }
-                            }
-                        }
-                    }
-                }
+        if !self.entry.frames.is_empty() {
+            let ImagePreprocessor::Patches(images) = preprocessor else {
+                panic!("videos are patches");
+            };
+            // The frames have their size already, and a video has no least size.
+            let mut config = images.config().clone();
+            config.min_pixels = 1;
+            let video = PatchPreprocessor::new(config).expect("a preprocessor");
+            let frames: Vec<_> = self
+                .entry
+                .frames
+                .iter()
+                .map(|f| self.family.picture(f))
+                .collect();
+            // GLM tells the time by text between frames.
+            let parts = if self.family.name == "glm4v" {
+                2
+            } else {
+                frames.len()
+            };
+            for frames in frames.chunks(parts) {
+                let patches = video.preprocess_video(frames).expect("frames of one size");
+                out.push(PixelValues::Patches(patches));
             }
         }
+        if let (true, Some(mask)) = (self.has("pixels"), self.tensors.get("pixel_attention_mask")) {
+            out.push(PixelValues::Tiles(self.padded_tiles(mask)));
+        }
+        out
+    }
+
+    /// The tiles of the case `padded`, which no picture gives.
+    fn padded_tiles(&self, mask: &Array) -> ImageTiles {
+        let pixels = self.array("pixels");
+        let [tiles, side, _, _] = pixels.shape[..] else {
+            panic!("[tiles, height, width, 3]");
+        };
+        let seen: Vec<bool> = mask.bytes.iter().map(|&m| m == 1).collect();
+        let mut values = Vec::new();
+        for (t, c) in (0..tiles).flat_map(|t| [(t, 0), (t, 1), (t, 2)]) {
+            for i in t * side * side..(t + 1) * side * side {
+                let value = (f32::from(pixels.bytes[3 * i + c]) / 255.0 - 0.5) / 0.5;
+                values.push(if seen[i] { value } else { 0.0 });
+            }
+        }
+        ImageTiles {
+            pixel_values: values,
+            pixel_attention_mask: seen,
+            tile_size: side,
+            rows: 0,
+            cols: 0,
+        }
+    }
+
+    /// Patches of all pictures, `[n_patches, patch_len]`.
+    pub(crate) fn pixel_values(&self) -> Tensor<2> {
+        let mut out = Vec::new();
+        let mut width = 1;
+        for picture in self.pictures() {
+            let PixelValues::Patches(p) = picture else {
+                panic!("patches");
+            };
+            width = p.patch_len;
+            out.extend(p.pixel_values);
+        }
+        let n = out.len() / width;
+        Tensor::from_data(TensorData::new(out, [n, width]), &Device::default())
     }
 
     /// Rows of a state of the windowed tower in the order of the patches.
-    pub fn in_patch_order(&self, state: Tensor<2>) -> Tensor<2> {
+    pub(crate) fn in_patch_order(&self, state: Tensor<2>) -> Tensor<2> {
         if !self.has("vision.window_index") {
             return state;
         }
@@ -238,40 +265,19 @@ impl Case<'_> {
         Tensor::cat(rows, 0).reshape([n, width])
     }
 
-    /// The prompt of a row: text, and where image tokens stand the tokens that `embeds` gives for
-    /// the picture of that number.
-    pub fn segments(
-        &self,
-        row: usize,
-        config: &VlmConfig,
-        embeds: impl Fn(usize) -> Tensor<2>,
-    ) -> Vec<Segment> {
-        let ids = self.ids(&self.key("input_ids", row));
-        let is_image = |id: TokenId| id == config.image_token_id || id == config.video_token_id;
-        let mut picture = 0;
-        let mut out = Vec::new();
-        for run in ids.chunk_by(|a, b| is_image(*a) == is_image(*b)) {
-            if !is_image(run[0]) {
-                out.push(Segment::Text(run.to_vec()));
-                continue;
-            }
-            let [frames, rows, columns] = self.grids()[picture];
-            let mut image = ImageEmbeds::new(embeds(picture), [frames, rows / 2, columns / 2]);
-            if self.has("second_per_grid_ts") {
-                // `tokens_per_second` of the checkpoint is 4.
-                image.temporal_step = 4.0 * f64::from(self.array("second_per_grid_ts").floats()[0]);
-            }
-            image.fingerprint = Some([picture as u8 + 1; 32]);
-            out.push(Segment::Image(image));
-            picture += 1;
+    /// Positions from a frame to the next.
+    pub(crate) fn temporal_step(&self) -> f64 {
+        match self.tensors.get("second_per_grid_ts") {
+            // `tokens_per_second` of the checkpoint is 4.
+            Some(seconds) => 4.0 * f64::from(seconds.floats()[0]),
+            None => 1.0,
         }
-        out
     }
 }
 
 /// Checks a tensor against one of the case: no number differs by more than `tolerance` of the
 /// largest.
-pub fn close<const D: usize>(
+pub(crate) fn close<const D: usize>(
     found: &Tensor<D>,
     case: &Case<'_>,
     key: &str,

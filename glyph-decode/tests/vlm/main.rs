@@ -1,0 +1,5 @@
+//! Vision-language checkpoints against `transformers`.
+
+mod fixture;
+mod loading;
+mod parity;
