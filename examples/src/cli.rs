@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
+use glyph_encode::checkpoint::LoadProgress;
 use glyph_pipeline::render::{BBox, Block, Document, Page};
 use glyph_pipeline::{
     DeviceSpec, LanguageModelWriter, Pipeline, PipelineBuilder, Progress, Stage, StageSeconds,
@@ -80,6 +81,30 @@ impl PipelineArgs {
             }
             _ => Ok(builder),
         }
+    }
+}
+
+/// A bar for a checkpoint that is loaded, which appears once it takes more than a second.
+pub fn load_bar() -> impl FnMut(LoadProgress) -> ControlFlow<()> {
+    let started = Instant::now();
+    let mut bar: Option<ProgressBar> = None;
+    move |progress| {
+        if bar.is_none() && started.elapsed() > Duration::from_secs(1) {
+            let new = ProgressBar::new(progress.total);
+            if let Ok(style) =
+                ProgressStyle::with_template(" loading {bar:32} {bytes}/{total_bytes}  {eta}")
+            {
+                new.set_style(style);
+            }
+            bar = Some(new);
+        }
+        if let Some(bar) = &bar {
+            bar.set_position(progress.bytes);
+            if progress.bytes >= progress.total {
+                bar.finish_and_clear();
+            }
+        }
+        ControlFlow::Continue(())
     }
 }
 
