@@ -19,7 +19,7 @@ mod transfer;
 
 #[cfg(feature = "download")]
 pub use download::{DownloadProgress, Downloader};
-pub use error::PretrainedError;
+pub use error::{IncompleteCheckpoint, PretrainedError};
 pub use hub::{CachedCheckpoint, HubCache};
 #[cfg(feature = "hf-hub")]
 pub use hub::{FetchProgress, Hub};
@@ -151,7 +151,8 @@ pub fn resolve(path_or_name: &str) -> Result<PathBuf, PretrainedError> {
         .iter()
         .any(|end| path_or_name.ends_with(end));
     if !file && hub::is_id(path_or_name) {
-        return HubCache::from_env()?.locate(path_or_name);
+        let reason = "there is no such path, and it was not fetched";
+        return HubCache::from_env()?.locate_because(path_or_name, reason);
     }
     Err(PretrainedError::Unknown {
         name: path_or_name.to_owned(),

@@ -100,7 +100,7 @@ impl<'a> Downloader<'a> {
                     url: url.clone(),
                     bytes,
                 },
-                Fault::Checksum { found, .. } => checksum(model, &part, &url, found),
+                Fault::Checksum { found } => checksum(model, &part, &url, found),
                 Fault::Network(_) | Fault::Status { .. } => PretrainedError::Network {
                     url: url.clone(),
                     reason: fault.reason(),

@@ -1,8 +1,10 @@
 //! Why a model cannot be had.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use super::MODELS_DIR_VARIABLE;
+use super::hub::{INDEX, WEIGHTS};
 
 /// Why a model cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -107,25 +109,8 @@ pub enum PretrainedError {
         found: String,
     },
     /// A checkpoint that is not, or not as a whole, in the hub's cache.
-    #[error(
-        "{repository}@{revision} is not complete on this machine ({reason}), {} missing; fetch it, \
-         or put into {}: {}",
-        .files.join(", "), .dir.display(), .urls.join(" ")
-    )]
-    Incomplete {
-        /// The repository.
-        repository: String,
-        /// Branch, tag or commit.
-        revision: String,
-        /// Why it was not fetched.
-        reason: String,
-        /// The files that are missing.
-        files: Vec<String>,
-        /// Where each of them can be had.
-        urls: Vec<String>,
-        /// Where they have to lie.
-        dir: PathBuf,
-    },
+    #[error("{0}")]
+    Incomplete(Box<IncompleteCheckpoint>),
     /// The hub does not have what was asked for.
     #[error("the hub has no {what}: {url} answers with status 404")]
     NotFound {
@@ -171,4 +156,39 @@ pub enum PretrainedError {
         /// What is there.
         found: String,
     },
+}
+
+/// What a checkpoint in the hub's cache lacks, and how it can be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IncompleteCheckpoint {
+    /// The repository.
+    pub repository: String,
+    /// Branch, tag or commit.
+    pub revision: String,
+    /// Why it was not fetched.
+    pub reason: String,
+    /// The files that are missing.
+    pub files: Vec<String>,
+    /// Where each of them can be had.
+    pub urls: Vec<String>,
+    /// Where they have to lie.
+    pub dir: PathBuf,
+}
+
+impl fmt::Display for IncompleteCheckpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (repository, revision, reason) = (&self.repository, &self.revision, &self.reason);
+        write!(
+            f,
+            "{repository}@{revision} is not complete on this machine ({reason}): fetch it, or put {}",
+            self.files.join(", ")
+        )?;
+        // Nobody knows which it is before the repository was listed.
+        if self.files.iter().any(|file| file == WEIGHTS) {
+            write!(f, " (or {INDEX} and the shards it names)")?;
+        }
+        let urls = self.urls.join(" ");
+        write!(f, " into {}, from {urls}", self.dir.display())
+    }
 }

@@ -8,6 +8,8 @@ mod fetch;
 mod files;
 mod id;
 #[cfg(feature = "hf-hub")]
+mod job;
+#[cfg(feature = "hf-hub")]
 mod listing;
 #[cfg(all(test, feature = "hf-hub"))]
 mod tests;
@@ -16,4 +18,5 @@ pub use cache::{CachedCheckpoint, HubCache};
 pub(super) use environment::Environment;
 #[cfg(feature = "hf-hub")]
 pub use fetch::{FetchProgress, Hub};
+pub(super) use files::{INDEX, WEIGHTS};
 pub(super) use id::is_id;

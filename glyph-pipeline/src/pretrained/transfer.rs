@@ -29,8 +29,8 @@ pub(super) enum Fault {
     Io(PathBuf, io::Error),
     /// The callback said stop.
     Cancelled { bytes: u64 },
-    /// Another file: it was removed. `resumed` if a part of it was there before.
-    Checksum { found: String, resumed: bool },
+    /// Another file: it was removed.
+    Checksum { found: String },
 }
 
 #[cfg(feature = "hf-hub")]
@@ -55,10 +55,13 @@ impl Fault {
     pub(super) fn reason(&self) -> String {
         match self {
             Self::Network(reason) => reason.clone(),
-            Self::Status { status, .. } => format!("the server answers with status {status}"),
+            Self::Status { status, code } => match code {
+                Some(code) => format!("the server answers with status {status}, {code}"),
+                None => format!("the server answers with status {status}"),
+            },
             Self::Io(path, error) => format!("{}: {error}", path.display()),
             Self::Cancelled { bytes } => format!("cancelled after {bytes} bytes"),
-            Self::Checksum { found, .. } => format!("its SHA-256 is {found}"),
+            Self::Checksum { found } => format!("its SHA-256 is {found}"),
         }
     }
 
@@ -109,21 +112,33 @@ impl Transfer<'_> {
         agent: &ureq::Agent,
         progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<(), Fault> {
+        let resumes = self.part.exists();
+        match self.attempt(agent, progress) {
+            // What was there may have been spoilt, which the whole file would not be.
+            Err(Fault::Checksum { .. }) if resumes => self.attempt(agent, progress),
+            result => result,
+        }
+    }
+
+    fn attempt(
+        &self,
+        agent: &ureq::Agent,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<(), Fault> {
         let io = |error| Fault::Io(self.part.to_owned(), error);
         let mut have = std::fs::metadata(self.part).map_or(0, |m| m.len());
         if have > self.bytes {
             have = 0;
         }
         let mut hasher = Sha256::new();
-        let mut resumed = have > 0;
-        if resumed && self.sha256.is_some() {
+        if have > 0 && self.sha256.is_some() {
             // Before the request, so that no connection waits for it.
             hash(self.part, &mut hasher).map_err(io)?;
         }
-        if have < self.bytes || !resumed {
+        if have < self.bytes || have == 0 {
             let (mut body, append) = self.open(agent, have)?;
             if !append {
-                (have, resumed, hasher) = (0, false, Sha256::new());
+                (have, hasher) = (0, Sha256::new());
             }
             let mut file = OpenOptions::new()
                 .create(true)
@@ -163,7 +178,7 @@ impl Transfer<'_> {
         let found = hexadecimal(hasher);
         if self.sha256.is_some_and(|expected| expected != found) {
             std::fs::remove_file(self.part).map_err(io)?;
-            return Err(Fault::Checksum { found, resumed });
+            return Err(Fault::Checksum { found });
         }
         Ok(())
     }

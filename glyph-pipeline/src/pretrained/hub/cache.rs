@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use super::environment::Environment;
 use super::files;
 use super::id::HubId;
-use crate::pretrained::PretrainedError;
+use crate::pretrained::{IncompleteCheckpoint, PretrainedError};
 
 /// Checkpoints that were fetched from a hub, by Rust or by Python. Opens no connection.
 #[derive(Debug, Clone)]
@@ -79,7 +79,15 @@ impl HubCache {
     /// # Errors
     /// If it is no id, or the checkpoint is not there as a whole.
     pub fn locate(&self, id: &str) -> Result<PathBuf, PretrainedError> {
-        self.locate_id(&HubId::parse(id, None)?, "it was not fetched")
+        self.locate_because(id, "it was not fetched")
+    }
+
+    pub(in crate::pretrained) fn locate_because(
+        &self,
+        id: &str,
+        reason: &str,
+    ) -> Result<PathBuf, PretrainedError> {
+        self.locate_id(&HubId::parse(id, None)?, reason)
     }
 
     pub(super) fn locate_id(&self, id: &HubId, reason: &str) -> Result<PathBuf, PretrainedError> {
@@ -98,14 +106,14 @@ impl HubCache {
         files: Vec<String>,
         reason: &str,
     ) -> PretrainedError {
-        PretrainedError::Incomplete {
+        PretrainedError::Incomplete(Box::new(IncompleteCheckpoint {
             repository: id.repository.clone(),
             revision: id.revision.clone(),
             reason: reason.to_owned(),
             urls: files.iter().map(|f| id.url(&self.endpoint, f)).collect(),
             files,
             dir,
-        }
+        }))
     }
 
     /// Where the files of a revision lie, or have to lie.
@@ -120,8 +128,8 @@ impl HubCache {
         snapshots.join(commit.as_ref().unwrap_or(&id.revision))
     }
 
-    /// Every revision of every model in the cache, by name; those of which only a part is there
-    /// too.
+    /// Every revision of every model in the cache that has a `config.json`, by name; those of which
+    /// only a part is there too.
     ///
     /// # Errors
     /// If there is a cache that cannot be read.
@@ -135,10 +143,13 @@ impl HubCache {
             let mut refs = Vec::new();
             collect_refs(&repository.join("refs"), "", &mut refs)?;
             for folder in entries(&repository.join("snapshots"))? {
+                if !folder.join(files::CONFIG).is_file() {
+                    continue;
+                }
                 let commit = file_name(&folder);
                 let revisions = refs.iter().filter(|(_, target)| *target == commit);
-                let files = entries(&folder)?;
-                let sizes = files.iter().filter_map(|file| fs::metadata(file).ok());
+                let names = entries(&folder)?;
+                let sizes = names.iter().filter_map(|file| fs::metadata(file).ok());
                 found.push(CachedCheckpoint {
                     repository: name.replacen("--", "/", 1),
                     revisions: revisions.map(|(name, _)| name.clone()).collect(),

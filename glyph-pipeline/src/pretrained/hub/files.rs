@@ -11,9 +11,9 @@ use crate::pretrained::PretrainedError;
 /// What every checkpoint has.
 pub(super) const CONFIG: &str = "config.json";
 /// All weights, where they are one file.
-pub(super) const WEIGHTS: &str = "model.safetensors";
+pub(in crate::pretrained) const WEIGHTS: &str = "model.safetensors";
 /// Which shard has which tensor, where they are more.
-pub(super) const INDEX: &str = "model.safetensors.index.json";
+pub(in crate::pretrained) const INDEX: &str = "model.safetensors.index.json";
 /// The tokenizer.
 pub(super) const TOKENIZER: &str = "tokenizer.json";
 

@@ -63,8 +63,8 @@ pub(super) enum ListingFault {
 /// is resumed, and odd headers make it panic: so files come by [`Transfer`].
 ///
 /// [`Transfer`]: crate::pretrained::transfer::Transfer
-#[derive(Debug)]
 pub(super) struct Remote {
+    /// Not to be printed: it has the token.
     api: ApiRepo,
     url: String,
 }
