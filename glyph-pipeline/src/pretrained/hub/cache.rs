@@ -189,8 +189,18 @@ impl HubCache {
         }
         let refs = self.dir.join(id.folder()).join("refs");
         let path = refs.join(&id.revision);
+        if fs::read_to_string(&path).is_ok_and(|old| old == commit) {
+            return Ok(());
+        }
         make_parent(&path).map_err(|(path, e)| io(&path, e))?;
-        fs::write(&path, commit).map_err(|e| io(&path, e))
+        // In one step, for who reads it meanwhile.
+        let new = self.dir.join(id.folder()).join(format!(
+            "ref-{commit}-{}-{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        ));
+        fs::write(&new, commit).map_err(|e| io(&new, e))?;
+        fs::rename(&new, &path).map_err(|e| io(&path, e))
     }
 
     /// Gives a blob its name in a snapshot.

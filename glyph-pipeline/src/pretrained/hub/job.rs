@@ -123,11 +123,13 @@ impl Job<'_> {
         let blob = self.cache.blob(&self.id, etag);
         if !has_length(&pointer, *bytes) {
             let _lock = lock(self.cache.lock(&self.id, etag), &mut || tell(0))?;
-            // Who held the lock before may have brought it.
-            if !has_length(&blob, *bytes) {
-                self.download(file, &blob, tell)?;
+            // Who held the lock before may have brought it, and reads it by now.
+            if !has_length(&pointer, *bytes) {
+                if !has_length(&blob, *bytes) {
+                    self.download(file, &blob, tell)?;
+                }
+                self.cache.link(&blob, &pointer)?;
             }
-            self.cache.link(&blob, &pointer)?;
         }
         match tell(*bytes) {
             ControlFlow::Continue(()) => Ok(()),

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use self::server::{DEV, HubServer, MAIN, REPOSITORY, in_lfs, sha256};
+use self::server::{DEV, Gate, HubServer, MAIN, OLD_NAME, REPOSITORY, in_lfs, sha256};
 use super::*;
 use crate::pretrained::PretrainedError;
 
@@ -289,6 +289,22 @@ fn a_hub_whose_listings_say_little_is_asked_file_by_file() {
     server.state().spoils = Some(FIRST.to_owned());
     let error = hub(&server, cache().path()).fetch(REPOSITORY);
     assert_says(&error.expect_err("spoilt"), &["SHA-256", FIRST]);
+}
+
+#[test]
+fn a_repository_that_was_renamed_is_found() {
+    let server = HubServer::start();
+    // The token is for the hub, wherever on it one is sent.
+    server.state().gate = Some(Gate::All("hf_mine"));
+    for describes in [true, false] {
+        server.state().describes = describes;
+        let dir = cache();
+        let folder = hub(&server, dir.path())
+            .fetch(OLD_NAME)
+            .expect("it is there");
+        assert_whole(&server, &folder, MAIN);
+        assert!(folder.to_string_lossy().contains("models--org--old-model"));
+    }
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub(super) const MAIN: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 pub(super) const DEV: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 /// The repository that the hub has.
 pub(super) const REPOSITORY: &str = "org/model";
+/// What it was called before; the hub redirects from there.
+pub(super) const OLD_NAME: &str = "org/old-model";
 
 /// A request as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -219,6 +221,11 @@ fn respond(state: &mut State, request: &Request, port: u16) -> (Answer, Option<u
         Some(Gate::Files(token)) => !files || request.token.as_deref() == Some(token),
         None => true,
     };
+    if request.path.contains(OLD_NAME) {
+        let location = request.path.replacen(OLD_NAME, REPOSITORY, 1);
+        let headers = vec![("Location", location)];
+        return (answer("307 Temporary Redirect", headers), None);
+    }
     let path = request.path.split('?').next().unwrap_or_default();
     if let Some(rest) = path.strip_prefix("/api/models/") {
         let Some(revision) = rest.strip_prefix(&format!("{REPOSITORY}/revision/")) else {
