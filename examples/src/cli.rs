@@ -40,8 +40,8 @@ pub struct PipelineArgs {
     /// Vision tokens that the crops may cost.
     #[arg(long)]
     pub max_vision_tokens: Option<usize>,
-    /// Let a language model write: a GGUF file, a folder with safetensors, or a name from
-    /// `models list`.
+    /// Let a language model write: a GGUF file, a folder with safetensors, a name from
+    /// `models list`, or the id of a checkpoint in the hub's cache.
     #[arg(long, value_name = "MODEL")]
     pub writer: Option<String>,
 }
@@ -205,12 +205,17 @@ pub fn open(path: &Path) -> Result<(Document, f64)> {
 pub fn model_path(path_or_name: &str) -> Result<PathBuf> {
     use glyph_pipeline::pretrained::{PretrainedError, resolve};
     resolve(path_or_name).map_err(|error| match &error {
-        PretrainedError::Missing { name, .. } => {
-            let fetch = format!("cargo run --release --example models -- fetch {name}");
-            anyhow::anyhow!("{error}; or: {fetch}")
+        PretrainedError::Missing { name: id, .. } => with_command(&error, id),
+        PretrainedError::Incomplete(lacks) => {
+            let id = format!("{}@{}", lacks.repository, lacks.revision);
+            with_command(&error, &id)
         }
         _ => error.into(),
     })
+}
+
+fn with_command(error: &dyn std::error::Error, id: &str) -> anyhow::Error {
+    anyhow::anyhow!("{error}; or: cargo run --release --example models -- fetch {id}")
 }
 
 /// Reads the arguments. A closed pipe (`… | head`) ends the program silently from here on.

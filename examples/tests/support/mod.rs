@@ -15,6 +15,11 @@ pub(crate) struct Run {
 
 /// Runs an example.
 pub(crate) fn run(name: &str, args: &[&str]) -> Run {
+    run_in(name, args, &[])
+}
+
+/// Runs an example with environment variables.
+pub(crate) fn run_in(name: &str, args: &[&str], variables: &[(&str, &str)]) -> Run {
     // …/target/PROFILE/deps/TEST -> …/target/PROFILE/examples/NAME
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
@@ -24,6 +29,7 @@ pub(crate) fn run(name: &str, args: &[&str]) -> Run {
     let output = Command::new(&program)
         .args(args)
         .env("RUST_BACKTRACE", "0")
+        .envs(variables.iter().copied())
         .output()
         .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
     Run {

