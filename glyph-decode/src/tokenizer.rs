@@ -83,7 +83,7 @@ impl Tokenizer {
         let mut ids = Vec::new();
         match special {
             SpecialTokens::Parse => {
-                self.encode_markup(text, &mut ids, |text| Cow::Borrowed(text))?;
+                self.encode_markup(text, &mut ids, Cow::Borrowed)?;
             }
             SpecialTokens::AsText => self.encode_text(text, &mut ids)?,
         }

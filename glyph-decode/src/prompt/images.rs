@@ -183,27 +183,25 @@ fn runs(
     let mut out = Vec::new();
     let mut from = 0;
     for (image, expansion) in expansions.iter().enumerate() {
-        let unknown = || {
+        let token = expansion.token;
+        let id = tokenizer.special_token_id(token);
+        let id = id.ok_or_else(|| {
             DecodeError::Tokenizer(format!(
-                "expected the special token {}, which stands for images, found none",
-                expansion.token
+                "expected the special token {token}, which stands for images, found none"
             ))
-        };
-        let id = tokenizer
-            .special_token_id(expansion.token)
-            .ok_or_else(unknown)?;
+        })?;
         for &n in &expansion.runs {
-            let at = ids[from..].iter().position(|i| *i == id);
-            let start = from + at.ok_or_else(unknown)?;
-            from = start + n;
-            debug_assert!(
-                ids.get(start..from)
-                    .is_some_and(|run| run.iter().all(|i| *i == id))
-            );
-            out.push(VisionRun {
-                image,
-                tokens: start..from,
-            });
+            let before = ids[from..].iter().take_while(|i| **i != id).count();
+            let tokens = from + before..from + before + n;
+            let found = ids.get(tokens.clone()).unwrap_or_default();
+            if !found.iter().all(|i| *i == id) || found.len() != n {
+                // Another special token may have the name of several.
+                return Err(DecodeError::Tokenizer(format!(
+                    "expected {n} tokens {token} one after the other, found other tokens"
+                )));
+            }
+            from = tokens.end;
+            out.push(VisionRun { image, tokens });
         }
     }
     Ok(out)

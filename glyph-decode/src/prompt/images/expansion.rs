@@ -163,10 +163,10 @@ fn frames(out: &mut Expansion, seconds: &[u64], duration: u64, tokens_per_frame:
         1 => "1 day, ".to_owned(),
         n => format!("{n} days, "),
     };
-    let _ = write!(
+    let _ = writeln!(
         out.end(),
         "You are provided the following series of {} frames from a \
-         {days}{hours}:{minutes:02}:{:02} [H:MM:SS] video.\n",
+         {days}{hours}:{minutes:02}:{:02} [H:MM:SS] video.",
         number_in_words(seconds.len()),
         duration % 60
     );
