@@ -5,9 +5,9 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::model::floats;
+use crate::prompt::template_source;
 use crate::transformer::{Run, Transformer};
 use crate::weights::gguf::GgufFile;
-use crate::weights::safetensors::read_json;
 use crate::{
     CachePolicy, DecodeError, KvCache, LanguageModel, LogitsFor, ModelConfig, Sequence, TokenId,
     Tokenizer, families,
@@ -196,7 +196,7 @@ impl Pretrained {
             Self {
                 model: CausalLm::from_folder(path, device)?,
                 tokenizer: Tokenizer::from_file(path.join("tokenizer.json"))?,
-                chat_template: folder_template(path)?,
+                chat_template: template_source(path)?,
             }
         } else {
             let file = GgufFile::open(path)?;
@@ -216,29 +216,4 @@ impl Pretrained {
         }
         Ok(pretrained)
     }
-}
-
-/// The chat template of a folder: a file of its own, or an entry of `tokenizer_config.json`.
-fn folder_template(folder: &Path) -> Result<Option<String>, DecodeError> {
-    let own = folder.join("chat_template.jinja");
-    if own.exists() {
-        return std::fs::read_to_string(&own)
-            .map(Some)
-            .map_err(|source| DecodeError::Io { path: own, source });
-    }
-    let config = folder.join("tokenizer_config.json");
-    if !config.exists() {
-        return Ok(None);
-    }
-    let config: serde_json::Value = read_json(&config)?;
-    Ok(match &config["chat_template"] {
-        serde_json::Value::String(template) => Some(template.clone()),
-        // Several templates: the one for plain conversations.
-        serde_json::Value::Array(templates) => templates
-            .iter()
-            .find(|t| t["name"] == "default")
-            .and_then(|t| t["template"].as_str())
-            .map(str::to_owned),
-        _ => None,
-    })
 }

@@ -42,7 +42,10 @@ pub use kv_cache::{CachePolicy, KvCache};
 pub use logits::{Logits, TokenLogprob};
 pub use loop_guard::{FoundLoop, LoopGuard};
 pub use model::{ImageEmbeds, LanguageModel, LogitsFor, Segment, Sequence};
-pub use prompt::{ChatTemplate, Message};
+pub use prompt::{
+    AnswerStream, ChatTemplate, Content, ExpandedPrompt, ImagePlaceholder, Message, Part, Prompt,
+    Thinking, VisionRun, split_thinking,
+};
 pub use quant::{GgmlType, dequantize};
 pub use readout::{BuiltinReadout, LineReading, Readout, ReadoutConfig, ReadoutModel};
 pub use sampler::{History, LogitsFilter, Sampler};

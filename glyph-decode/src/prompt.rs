@@ -1,16 +1,31 @@
 //! Chats to prompts, by the template that comes with a model.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::path::Path;
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Kwargs, Serde, Value};
-use minijinja::{Environment, Error, ErrorKind, context};
-use serde::{Deserialize, Serialize};
+use minijinja::value::{Serde, Value};
+use minijinja::{Environment, Error, context};
+use serde::Serialize;
 
-use crate::{DecodeError, LanguageModel, Pretrained};
+use crate::{DecodeError, LanguageModel, Pretrained, Tokenizer};
 
+mod folder;
+mod images;
+mod jinja;
+mod markup;
+mod message;
 #[cfg(test)]
 mod tests;
+mod thinking;
+
+pub(crate) use folder::template_source;
+pub use images::{ExpandedPrompt, ImagePlaceholder, VisionRun};
+use markup::Marker;
+pub use markup::Prompt;
+use message::with_parts;
+pub use message::{Content, Message, Part};
+pub use thinking::{AnswerStream, Thinking, split_thinking};
 
 /// What a model without a template gets: ChatML, which most small models know.
 const CHATML: &str = "{% for message in messages %}\
@@ -19,49 +34,17 @@ const CHATML: &str = "{% for message in messages %}\
 
 const NAME: &str = "chat_template";
 
-/// One turn of a chat.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
-    /// `system`, `user`, `assistant` or what else the template knows.
-    pub role: String,
-    /// What is said.
-    pub content: String,
-}
-
-impl Message {
-    /// A turn of any role.
-    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
-        Self {
-            role: role.into(),
-            content: content.into(),
-        }
-    }
-
-    /// What the model should be.
-    pub fn system(content: impl Into<String>) -> Self {
-        Self::new("system", content)
-    }
-
-    /// What the user says.
-    pub fn user(content: impl Into<String>) -> Self {
-        Self::new("user", content)
-    }
-
-    /// What the model said.
-    pub fn assistant(content: impl Into<String>) -> Self {
-        Self::new("assistant", content)
-    }
-}
-
 /// The Jinja template that turns a chat into the prompt that a model was trained on.
 ///
 /// Templates render as `transformers` renders them: `trim_blocks` and `lstrip_blocks` are on,
 /// Python's string and list methods work, and `raise_exception`, `strftime_now` and `tojson` are
-/// there.
+/// there. A template that reads contents only as lists of parts gets texts as lists of one part.
 pub struct ChatTemplate {
     environment: Environment<'static>,
     bos_token: String,
     eos_token: String,
+    /// Whether contents that are strings are lost in the template.
+    wants_parts: bool,
 }
 
 impl fmt::Debug for ChatTemplate {
@@ -69,6 +52,7 @@ impl fmt::Debug for ChatTemplate {
         f.debug_struct("ChatTemplate")
             .field("bos_token", &self.bos_token)
             .field("eos_token", &self.eos_token)
+            .field("wants_parts", &self.wants_parts)
             .finish_non_exhaustive()
     }
 }
@@ -87,31 +71,30 @@ impl ChatTemplate {
     /// # Errors
     /// If it is not Jinja.
     pub fn new(source: &str) -> Result<Self, DecodeError> {
-        let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .build()
-            .map_err(|e| fail(&e))?;
-        environment.set_syntax(syntax);
-        environment
-            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_function(
-            "raise_exception",
-            |message: String| -> Result<String, Error> {
-                Err(Error::new(ErrorKind::InvalidOperation, message))
-            },
-        );
-        environment.add_function("strftime_now", strftime_now);
-        environment.add_filter("tojson", tojson);
+        let mut environment = jinja::environment().map_err(|e| fail(&e))?;
         environment
             .add_template_owned(NAME, source.to_owned())
             .map_err(|e| fail(&e))?;
-        Ok(Self {
+        let mut template = Self {
             environment,
             bos_token: String::new(),
             eos_token: String::new(),
-        })
+            wants_parts: false,
+        };
+        template.wants_parts = template.loses_strings();
+        Ok(template)
+    }
+
+    /// Whether a text shows up in the prompt only where it is a part of a list. The templates of
+    /// Idefics3 and SmolVLM are such.
+    fn loses_strings(&self) -> bool {
+        const NEEDLE: &str = "needle";
+        let shows = |content: Value| {
+            let message = Value::from_pairs([("role", Value::from("user")), ("content", content)]);
+            self.render_values(Value::from_iter([message]), Value::from(()), false)
+                .is_ok_and(|prompt| prompt.contains(NEEDLE))
+        };
+        !shows(NEEDLE.into()) && shows(message::one_part(NEEDLE.into()))
     }
 
     /// ChatML, for models that bring no template.
@@ -136,6 +119,21 @@ impl ChatTemplate {
         ))
     }
 
+    /// The template of a folder of Hugging Face's layout, with the tokens that its
+    /// `tokenizer_config.json` names. It is looked for in `chat_template.jinja`,
+    /// `chat_template.json` and `tokenizer_config.json`; `None` if it is in none of them.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or the template is not Jinja.
+    pub fn from_folder(folder: impl AsRef<Path>) -> Result<Option<Self>, DecodeError> {
+        let folder = folder.as_ref();
+        let Some(source) = template_source(folder)? else {
+            return Ok(None);
+        };
+        let [bos, eos] = folder::special_tokens(folder)?;
+        Ok(Some(Self::new(&source)?.special_tokens(bos, eos)))
+    }
+
     /// Sets what `bos_token` and `eos_token` stand for in the template.
     #[must_use]
     pub fn special_tokens(mut self, bos: impl Into<String>, eos: impl Into<String>) -> Self {
@@ -144,10 +142,22 @@ impl ChatTemplate {
         self
     }
 
+    /// Sets a variable that the template asks for, such as `add_vision_id` or `enable_thinking`.
+    #[must_use]
+    pub fn with_variable(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Serialize,
+    ) -> Self {
+        self.environment.add_global(name, Value::from(Serde(value)));
+        self
+    }
+
     /// The prompt for a chat; `add_generation_prompt` opens the model's own turn at the end.
     ///
     /// Special tokens stand in the prompt by name, so it has to be tokenized with them recognised
-    /// and without adding others.
+    /// and without adding others. Those that the messages name are then special tokens as well;
+    /// [`prompt`](Self::prompt) keeps them apart.
     ///
     /// # Errors
     /// If the template refuses the chat, for example a role that it does not know.
@@ -170,16 +180,70 @@ impl ChatTemplate {
         tools: &[T],
         add_generation_prompt: bool,
     ) -> Result<String, DecodeError> {
-        let tools = if tools.is_empty() {
-            Value::from(())
-        } else {
-            Value::from(Serde(tools))
-        };
+        self.render_values(
+            self.messages(messages),
+            tool_values(tools),
+            add_generation_prompt,
+        )
+    }
+
+    /// The prompt for a chat in which only the template writes special tokens: names of special
+    /// tokens in the messages are text.
+    ///
+    /// # Errors
+    /// As [`render`](Self::render).
+    pub fn prompt<M: Serialize>(
+        &self,
+        messages: &[M],
+        add_generation_prompt: bool,
+        tokenizer: &Tokenizer,
+    ) -> Result<Prompt, DecodeError> {
+        self.prompt_with_tools(messages, &[] as &[()], add_generation_prompt, tokenizer)
+    }
+
+    /// [`prompt`](Self::prompt) with `tools`, as in
+    /// [`render_with_tools`](Self::render_with_tools).
+    ///
+    /// # Errors
+    /// As [`render`](Self::render).
+    pub fn prompt_with_tools<M: Serialize, T: Serialize>(
+        &self,
+        messages: &[M],
+        tools: &[T],
+        add_generation_prompt: bool,
+        tokenizer: &Tokenizer,
+    ) -> Result<Prompt, DecodeError> {
+        let messages = self.messages(messages);
+        let tools = tool_values(tools);
+        let source = self.environment.get_template(NAME).map_err(|e| fail(&e))?;
+        let marker = Marker::new(tokenizer, &[&messages, &tools, &source.source().into()])?;
+        let marked = self.render_values(
+            marker.mark(&messages),
+            marker.mark(&tools),
+            add_generation_prompt,
+        )?;
+        Ok(marker.prompt(marked))
+    }
+
+    fn messages<M: Serialize>(&self, messages: &[M]) -> Value {
+        let messages = Value::from(Serde(messages));
+        match self.wants_parts {
+            true => with_parts(&messages),
+            false => messages,
+        }
+    }
+
+    fn render_values(
+        &self,
+        messages: Value,
+        tools: Value,
+        add_generation_prompt: bool,
+    ) -> Result<String, DecodeError> {
         self.environment
             .get_template(NAME)
             .and_then(|template| {
                 template.render(context! {
-                    messages => Value::from(Serde(messages)),
+                    messages,
                     tools,
                     add_generation_prompt,
                     bos_token => self.bos_token.as_str(),
@@ -190,65 +254,9 @@ impl ChatTemplate {
     }
 }
 
-/// Today's date, as templates that tell it to the model want it.
-fn strftime_now(format: &str) -> Result<String, Error> {
-    jiff::fmt::strtime::format(format, &jiff::Zoned::now())
-        .map_err(|e| Error::new(ErrorKind::InvalidOperation, e.to_string()))
-}
-
-/// JSON as Python's `json.dumps(…, ensure_ascii=False)` writes it: with blanks after commas and
-/// colons, and no character escaped that need not be.
-fn tojson(value: Value, kwargs: Kwargs) -> Result<Value, Error> {
-    let indent: Option<usize> = kwargs.get("indent")?;
-    let wrong = |e: serde_json::Error| Error::new(ErrorKind::BadSerialization, e.to_string());
-    let mut out = Vec::new();
-    match indent {
-        Some(n) => {
-            let indent = " ".repeat(n);
-            let formatter = serde_json::ser::PrettyFormatter::with_indent(indent.as_bytes());
-            value
-                .serialize(&mut serde_json::Serializer::with_formatter(
-                    &mut out, formatter,
-                ))
-                .map_err(wrong)?;
-        }
-        None => {
-            value
-                .serialize(&mut serde_json::Serializer::with_formatter(
-                    &mut out,
-                    PythonStyle,
-                ))
-                .map_err(wrong)?;
-        }
-    }
-    String::from_utf8(out)
-        .map(Value::from_safe_string)
-        .map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))
-}
-
-struct PythonStyle;
-
-impl serde_json::ser::Formatter for PythonStyle {
-    fn begin_array_value<W: ?Sized + std::io::Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> std::io::Result<()> {
-        writer.write_all(if first { b"" } else { b", " })
-    }
-
-    fn begin_object_key<W: ?Sized + std::io::Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> std::io::Result<()> {
-        writer.write_all(if first { b"" } else { b", " })
-    }
-
-    fn begin_object_value<W: ?Sized + std::io::Write>(
-        &mut self,
-        writer: &mut W,
-    ) -> std::io::Result<()> {
-        writer.write_all(b": ")
+fn tool_values<T: Serialize>(tools: &[T]) -> Value {
+    match tools {
+        [] => Value::from(()),
+        tools => Value::from(Serde(tools)),
     }
 }

@@ -1,10 +1,10 @@
 //! Text to tokens and back.
 
 mod gguf;
+mod json;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
@@ -27,8 +27,10 @@ pub struct Tokenizer {
     bytes: Vec<Box<[u8]>>,
     /// Names of special tokens.
     special: BTreeMap<TokenId, String>,
-    /// Finds names of special tokens in a text; patterns in the order of `special`.
+    /// Finds names of special tokens in a text.
     finder: AhoCorasick,
+    /// The tokens of the finder's patterns.
+    finder_ids: Vec<TokenId>,
     /// Ends of a text or a turn.
     end_tokens: Vec<TokenId>,
     add_bos: bool,
@@ -47,41 +49,6 @@ const END_NAMES: [&str; 7] = [
 ];
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json` of Hugging Face's tokenizers, byte-level ones only.
-    ///
-    /// # Errors
-    /// If the file cannot be read or is of another kind.
-    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, DecodeError> {
-        let path = path.as_ref();
-        let mut inner = tokenizers::Tokenizer::from_file(path)
-            .map_err(|e| DecodeError::Tokenizer(format!("{}: {e}", path.display())))?;
-        inner.set_encode_special_tokens(true);
-        let added = inner.get_added_tokens_decoder();
-        let special: BTreeMap<_, _> = added
-            .iter()
-            .filter(|(_, token)| token.special)
-            .map(|(&id, token)| (id, token.content.clone()))
-            .collect();
-        let size = inner
-            .get_vocab(true)
-            .into_values()
-            .max()
-            .map_or(0, |id| id as usize + 1);
-        let token = |id: TokenId| {
-            if let Some(token) = added.get(&id) {
-                return Some(token.content.clone().into_bytes());
-            }
-            inner.id_to_token(id).map(|t| bytes_of(&t))
-        };
-        let bytes = (0..size as TokenId)
-            .map(|id| match special.contains_key(&id) {
-                true => Box::default(),
-                false => token(id).unwrap_or_default().into_boxed_slice(),
-            })
-            .collect();
-        Self::new(inner, bytes, special, false)
-    }
-
     fn new(
         inner: tokenizers::Tokenizer,
         bytes: Vec<Box<[u8]>>,
@@ -100,6 +67,7 @@ impl Tokenizer {
         Ok(Self {
             inner,
             bytes,
+            finder_ids: special.keys().copied().collect(),
             special,
             finder,
             end_tokens,
@@ -113,16 +81,43 @@ impl Tokenizer {
     /// If the tokenizer cannot take the text.
     pub fn encode(&self, text: &str, special: SpecialTokens) -> Result<Vec<TokenId>, DecodeError> {
         let mut ids = Vec::new();
-        let mut from = 0;
-        if special == SpecialTokens::Parse {
-            for found in self.finder.find_iter(text) {
-                self.encode_text(&text[from..found.start()], &mut ids)?;
-                ids.extend(self.special.keys().nth(found.pattern().as_usize()));
-                from = found.end();
+        match special {
+            SpecialTokens::Parse => {
+                self.encode_markup(text, &mut ids, Cow::Borrowed)?;
             }
+            SpecialTokens::AsText => self.encode_text(text, &mut ids)?,
         }
-        self.encode_text(&text[from..], &mut ids)?;
         Ok(ids)
+    }
+
+    /// [`encode`](Self::encode) with special tokens parsed, except where `mark` is in their names.
+    /// The marks are left out.
+    pub(crate) fn encode_marked(
+        &self,
+        text: &str,
+        mark: char,
+    ) -> Result<Vec<TokenId>, DecodeError> {
+        let mut ids = Vec::new();
+        self.encode_markup(text, &mut ids, |text| match text.contains(mark) {
+            true => Cow::Owned(text.replace(mark, "")),
+            false => Cow::Borrowed(text),
+        })?;
+        Ok(ids)
+    }
+
+    fn encode_markup<'t>(
+        &self,
+        text: &'t str,
+        ids: &mut Vec<TokenId>,
+        plain: impl Fn(&'t str) -> Cow<'t, str>,
+    ) -> Result<(), DecodeError> {
+        let mut from = 0;
+        for found in self.finder.find_iter(text) {
+            self.encode_text(&plain(&text[from..found.start()]), ids)?;
+            ids.push(self.finder_ids[found.pattern().as_usize()]);
+            from = found.end();
+        }
+        self.encode_text(&plain(&text[from..]), ids)
     }
 
     fn encode_text(&self, text: &str, ids: &mut Vec<TokenId>) -> Result<(), DecodeError> {
@@ -167,6 +162,32 @@ impl Tokenizer {
             .iter()
             .find(|(_, n)| *n == name)
             .map(|(&id, _)| id)
+    }
+
+    /// Where names of special tokens begin in a text, also those inside of others.
+    pub(crate) fn special_starts(&self, text: &str) -> BTreeSet<usize> {
+        let mut starts = BTreeSet::new();
+        let mut from = 0;
+        while let Some(found) = self.finder.find(&text[from..]) {
+            let at = from + found.start();
+            starts.insert(at);
+            from = at + text[at..].chars().next().map_or(1, char::len_utf8);
+        }
+        starts
+    }
+
+    /// Where an end of a text begins that is the beginning of a special token's name.
+    pub(crate) fn unfinished_special(&self, text: &str) -> Option<usize> {
+        let longest = self.special.values().map(String::len).max().unwrap_or(0);
+        let from = text.len().saturating_sub(longest);
+        (from..text.len())
+            .filter(|&at| text.is_char_boundary(at))
+            .find(|&at| {
+                let end = &text[at..];
+                self.special
+                    .values()
+                    .any(|name| name.len() > end.len() && name.starts_with(end))
+            })
     }
 
     /// Special tokens that end a text or a turn by their name.

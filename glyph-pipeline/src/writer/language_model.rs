@@ -122,11 +122,6 @@ impl LanguageModelWriter {
     }
 }
 
-/// A document that names a special token must not end the model's turn with it.
-fn plain(text: &str) -> String {
-    text.replace("<|", "< |")
-}
-
 fn load(path: &Path, device: &Device) -> Result<Pretrained, DecodeError> {
     Pretrained::open(path, device)
 }
@@ -151,11 +146,12 @@ impl Writer for LanguageModelWriter {
     ) -> Result<Written, DecodeError> {
         let mut chat = Vec::new();
         if !request.system.is_empty() {
-            chat.push(Message::system(plain(request.system)));
+            chat.push(Message::system(request.system));
         }
-        chat.push(Message::user(plain(request.user)));
-        let prompt = self.template.render(&chat, true)?;
-        let prompt = self.tokenizer.encode(&prompt, SpecialTokens::Parse)?;
+        chat.push(Message::user(request.user));
+        // A document that names a special token must not end the model's turn with it.
+        let prompt = self.template.prompt(&chat, true, &self.tokenizer)?;
+        let prompt = prompt.encode(&self.tokenizer)?;
         let mut config = self.config.clone();
         config.max_new_tokens = request.max_new_tokens;
 
