@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use glyph_examples::cli;
 use glyph_pipeline::render::{RenderConfig, Typesetter};
+use glyph_pipeline::tasks::Writing;
 use serde_json::json;
 
 /// Reads a document as page images and answers a question from what it reads.
@@ -68,17 +69,15 @@ fn run(args: &Args) -> Result<()> {
     }
     println!("{}\n", answer.text);
     if let Some(writing) = &answer.writing {
-        let held = match (writing.quoted, writing.unsupported.len()) {
-            (true, _) => "nothing of it stands in the passages: a quotation instead".to_owned(),
-            (false, 0) => "all of it stands in the passages".to_owned(),
-            (false, n) => format!("{n} sentence(s) left out that stand nowhere"),
-        };
-        println!("draft     {}: {}", writing.writer, writing.draft.trim());
-        println!("checked   {held}; {}", writing.finish_reason);
-        if !writing.foreign_pages.is_empty() {
+        if let Some(thinking) = &writing.thinking {
+            println!("thought   {thinking}");
+        }
+        if writing.checked {
+            print_check(writing);
+        } else {
             println!(
-                "checked   citations of pages that it was not given, taken out: {:?}",
-                writing.foreign_pages
+                "written   by {} from pages {:?}; {}",
+                writing.writer, writing.pages_given, writing.finish_reason
             );
         }
     }
@@ -94,4 +93,21 @@ fn run(args: &Args) -> Result<()> {
     println!("{}", cli::account(&reply.tokens));
     println!("{}", cli::seconds(open, &reply.seconds));
     Ok(())
+}
+
+/// What of a draft stands in what was read.
+fn print_check(writing: &Writing) {
+    let held = match (writing.quoted, writing.unsupported.len()) {
+        (true, _) => "nothing of it stands in the passages: a quotation instead".to_owned(),
+        (false, 0) => "all of it stands in the passages".to_owned(),
+        (false, n) => format!("{n} sentence(s) left out that stand nowhere"),
+    };
+    println!("draft     {}: {}", writing.writer, writing.draft.trim());
+    println!("checked   {held}; {}", writing.finish_reason);
+    if !writing.foreign_pages.is_empty() {
+        println!(
+            "checked   citations of pages that it was not given, taken out: {:?}",
+            writing.foreign_pages
+        );
+    }
 }

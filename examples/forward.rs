@@ -22,12 +22,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use glyph_align::{BertInput, BertModel};
 use glyph_decode::{LanguageModel as _, LogitsFor, PixelValues, Segment, VisionLanguageModel};
 use glyph_encode::preprocess::ImagePreprocessor;
 use glyph_encode::towers::{ClipModel, clip::normalize};
-use glyph_examples::cli;
+use glyph_examples::cli::{self, Precision};
 use glyph_pipeline::DeviceSpec;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::Deserialize;
@@ -53,13 +53,6 @@ struct Args {
     /// cpu, cuda:N or auto.
     #[arg(long, default_value = "cpu")]
     device: DeviceSpec,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Precision {
-    F32,
-    F16,
-    Bf16,
 }
 
 #[derive(Deserialize)]
@@ -89,11 +82,7 @@ fn run(args: &Args) -> Result<()> {
         eprintln!("{note}");
     }
     let device = resolved.device;
-    let dtype = match args.dtype {
-        Precision::F32 => DType::F32,
-        Precision::F16 => DType::F16,
-        Precision::Bf16 => DType::BF16,
-    };
+    let dtype = args.dtype.dtype();
     let ids = match &args.input_ids {
         Some(path) => {
             let ids = serde_json::from_str(&read(path)?);

@@ -13,8 +13,10 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use clap::Args;
+use burn::tensor::DType;
+use clap::{Args, ValueEnum};
 use glyph_encode::checkpoint::LoadProgress;
+use glyph_pipeline::pretrained::is_vision_language;
 use glyph_pipeline::render::{BBox, Block, Document, Page};
 use glyph_pipeline::{
     DeviceSpec, LanguageModelWriter, Pipeline, PipelineBuilder, Progress, Stage, StageSeconds,
@@ -40,10 +42,37 @@ pub struct PipelineArgs {
     /// Vision tokens that the crops may cost.
     #[arg(long)]
     pub max_vision_tokens: Option<usize>,
-    /// Let a language model write: a GGUF file, a folder with safetensors, a name from
-    /// `models list`, or the id of a checkpoint in the hub's cache.
+    /// Let a model write: a GGUF file, a folder with safetensors, a name from `models list`, or
+    /// the id of a checkpoint that was fetched from a hub. A language model is given what was read;
+    /// a vision-language model sees the pages.
     #[arg(long, value_name = "MODEL")]
     pub writer: Option<String>,
+    /// Type of a vision-language model's weights [default: that of its files, but f32 for bf16 on
+    /// the CPU].
+    #[arg(long, value_enum)]
+    pub dtype: Option<Precision>,
+}
+
+/// Type of weights on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Precision {
+    /// 32-bit floating point.
+    F32,
+    /// IEEE half precision.
+    F16,
+    /// The upper half of an f32.
+    Bf16,
+}
+
+impl Precision {
+    /// Burn's name for it.
+    pub fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::F16 => DType::F16,
+            Self::Bf16 => DType::BF16,
+        }
+    }
 }
 
 impl PipelineArgs {
@@ -58,8 +87,13 @@ impl PipelineArgs {
             .progress(progress_bars());
         if let Some(model) = &self.writer {
             let path = model_path(model)?;
-            let writer = LanguageModelWriter::open(&path.display().to_string(), &device.device)?;
-            builder = builder.writer(writer);
+            let dtype = self.dtype.map(Precision::dtype);
+            builder = if is_vision_language(&path) {
+                builder.pretrained_with(&path, dtype, load_bar())?
+            } else {
+                let path = path.display().to_string();
+                builder.writer(LanguageModelWriter::open(&path, &device.device)?)
+            };
         }
         if let Some(tokens) = self.max_vision_tokens {
             builder = builder.max_vision_tokens(tokens);

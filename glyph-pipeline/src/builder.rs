@@ -1,14 +1,18 @@
 use std::fmt;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
-use glyph_decode::{BuiltinReadout, Readout};
+use burn::tensor::{DType, Device};
+use glyph_decode::{BuiltinReadout, DecodeError, Readout};
+use glyph_encode::checkpoint::{Checkpoint, LoadProgress};
 use glyph_encode::{BuiltinEncoder, CachedEncoder, FeatureCache, VisionEncoder};
 use glyph_render::{RenderConfig, Renderer, Typesetter};
 
 use crate::pipeline::ProgressCallback;
-use crate::{DeviceSpec, Pipeline, PipelineError, Progress, Writer};
+use crate::{
+    DeviceSpec, LanguageModelWriter, PageWriter, Pipeline, PipelineError, Progress,
+    VisionLanguageWriter, Writer, pretrained,
+};
 
 /// Puts a [`Pipeline`] together; a stage that is not given is the built-in one.
 #[derive(Default)]
@@ -18,6 +22,8 @@ pub struct PipelineBuilder {
     encoder: Option<Box<dyn VisionEncoder>>,
     readout: Option<Box<dyn Readout>>,
     writer: Option<Box<dyn Writer>>,
+    page_writer: Option<Box<dyn PageWriter>>,
+    view_renderer: Option<Box<dyn Renderer>>,
     cache: Option<(PathBuf, u64)>,
     max_vision_tokens: Option<usize>,
     progress: Option<Box<ProgressCallback>>,
@@ -68,6 +74,72 @@ impl PipelineBuilder {
     pub fn writer(mut self, writer: impl Writer + 'static) -> Self {
         self.writer = Some(Box::new(writer));
         self
+    }
+
+    /// Lets a vision-language model answer from what the pages show. Summaries and extraction stay
+    /// with the other stages.
+    #[must_use]
+    pub fn page_writer(mut self, writer: impl PageWriter + 'static) -> Self {
+        self.page_writer = Some(Box::new(writer));
+        self
+    }
+
+    /// Draws the pages that a page writer sees; by default in the style `glyph-en`, which
+    /// Glyph's checkpoint was trained on.
+    #[must_use]
+    pub fn view_renderer(mut self, renderer: impl Renderer + 'static) -> Self {
+        self.view_renderer = Some(Box::new(renderer));
+        self
+    }
+
+    /// Loads a pretrained model that writes, as [`Pipeline::from_pretrained`] does. `dtype` is the
+    /// type that the weights of a vision-language checkpoint become: `F32`, `F16` or `BF16`. Call
+    /// [`device`](Self::device) before.
+    ///
+    /// # Errors
+    /// If there is no such model on this machine, or it cannot be loaded.
+    pub fn pretrained(self, path_or_id: &str, dtype: Option<DType>) -> Result<Self, PipelineError> {
+        let path = pretrained::resolve(path_or_id)?;
+        if pretrained::is_vision_language(&path) {
+            return self.pretrained_with(path, dtype, |_| ControlFlow::Continue(()));
+        }
+        let device = self.device_or_cpu()?;
+        let writer = LanguageModelWriter::open(&path.display().to_string(), &device)?;
+        Ok(self.writer(writer))
+    }
+
+    /// Loads the vision-language checkpoint of a folder as the page writer. `progress` is told how
+    /// far it is and stops it by returning [`ControlFlow::Break`].
+    ///
+    /// # Errors
+    /// If it cannot be loaded, or is stopped.
+    pub fn pretrained_with(
+        self,
+        folder: impl AsRef<Path>,
+        dtype: Option<DType>,
+        progress: impl FnMut(LoadProgress) -> ControlFlow<()>,
+    ) -> Result<Self, PipelineError> {
+        let (folder, device) = (folder.as_ref(), self.device_or_cpu()?);
+        let dtype = match dtype {
+            Some(dtype) => dtype,
+            None => {
+                let stored = Checkpoint::open(folder, DType::F32, &device)
+                    .map_err(DecodeError::from)?
+                    .stored_dtype();
+                // The CPU multiplies bf16 by making each matrix f32 first, every time.
+                let slow = stored == DType::BF16 && DeviceSpec::is_cpu(&device);
+                if slow { DType::F32 } else { stored }
+            }
+        };
+        let writer = VisionLanguageWriter::open_with(folder, Some(dtype), &device, progress)?;
+        Ok(self.page_writer(writer))
+    }
+
+    fn device_or_cpu(&self) -> Result<Device, PipelineError> {
+        match &self.device {
+            Some(device) => Ok(device.clone()),
+            None => Ok(DeviceSpec::Cpu.resolve()?.device),
+        }
     }
 
     /// Keeps encoded features in the folder `dir`, at most `max_bytes` of them. Off by default.
@@ -127,6 +199,11 @@ impl PipelineBuilder {
             },
             encoder,
             writer: self.writer,
+            page_writer: self.page_writer,
+            view_renderer: match self.view_renderer {
+                Some(renderer) => renderer,
+                None => Box::new(Typesetter::new(RenderConfig::preset("glyph-en")?)?),
+            },
             max_vision_tokens: self.max_vision_tokens,
             progress: self.progress,
         })

@@ -126,6 +126,13 @@ pub enum DeviceError {
     },
 }
 
+impl DeviceSpec {
+    /// Whether a device is the one that [`DeviceSpec::Cpu`] stands for.
+    pub(crate) fn is_cpu(device: &Device) -> bool {
+        Self::Cpu.resolve().is_ok_and(|cpu| cpu.device == *device)
+    }
+}
+
 impl fmt::Display for DeviceSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -47,6 +47,22 @@ pub enum PipelineError {
         /// Why it ended.
         reason: String,
     },
+    /// Pages that cost more vision tokens than the model reads.
+    #[error(
+        "the pages cost {vision_tokens} vision tokens, {over} more than the {limit} that a context \
+         of {context_length} has room for; with max_vision_tokens set (to {limit}, for example) \
+         the pages are scanned and only the parts that matter are shown"
+    )]
+    TooManyVisionTokens {
+        /// What all pages cost.
+        vision_tokens: usize,
+        /// What there is room for beside the task and the answer.
+        limit: usize,
+        /// By how much that is too many.
+        over: usize,
+        /// Tokens that the model reads at most.
+        context_length: usize,
+    },
     /// Nothing to read.
     #[error(
         "no text found: the document has {pages} page(s) without any row of text; \

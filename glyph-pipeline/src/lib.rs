@@ -17,15 +17,21 @@
 //! [`Pipeline::summarize`] and [`Pipeline::extract`] only compose them. Text ends at the renderer:
 //! every word that comes out was read from vision tokens. Each stage can be swapped with the
 //! [`PipelineBuilder`].
+//!
+//! [`Pipeline::from_pretrained`] lets a published vision-language checkpoint (GLM-4.1V and Glyph,
+//! Qwen2-VL, Qwen2.5-VL, SmolVLM) look at the pages and write the answer.
 
 mod account;
 mod builder;
 pub mod device;
 mod error;
+mod frames;
+mod page_writer;
 mod pipeline;
 pub mod pretrained;
 mod progress;
 pub mod tasks;
+mod viewing;
 mod writer;
 mod writing;
 
@@ -33,6 +39,8 @@ pub use account::{StageSeconds, TokenAccount, TokenCounter, WriterTokens};
 pub use builder::PipelineBuilder;
 pub use device::{DeviceError, DeviceSpec, ResolvedDevice};
 pub use error::PipelineError;
+pub use frames::{FrameChange, FrameConfig, FrameStream};
+pub use page_writer::{PageView, PageWriter, ViewRequest, VisionLanguageWriter, WrittenFromPages};
 pub use pipeline::{Pipeline, Reply, Scan};
 pub use pretrained::PretrainedError;
 pub use progress::{Progress, Stage};

@@ -3,6 +3,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use burn::tensor::Device;
 use glyph_decode::{LineReading, Readout};
 use glyph_encode::{
     Crop, CropBudget, Detail, EncoderInput, RegionScore, VisionEncoder, plan_crops,
@@ -13,8 +14,8 @@ use serde::Serialize;
 
 use crate::tasks::{self, Answer, Extraction, ReadLine, SummarySentence};
 use crate::{
-    PipelineBuilder, PipelineError, Progress, Stage, StageSeconds, TokenAccount, TokenCounter,
-    Writer,
+    PageWriter, PipelineBuilder, PipelineError, Progress, Stage, StageSeconds, TokenAccount,
+    TokenCounter, Writer,
 };
 
 pub(crate) type ProgressCallback = dyn Fn(Progress) -> ControlFlow<()> + Send + Sync;
@@ -32,6 +33,9 @@ pub struct Pipeline {
     pub(crate) encoder: Box<dyn VisionEncoder>,
     pub(crate) readout: Box<dyn Readout>,
     pub(crate) writer: Option<Box<dyn Writer>>,
+    pub(crate) page_writer: Option<Box<dyn PageWriter>>,
+    /// Draws the pages that the page writer sees.
+    pub(crate) view_renderer: Box<dyn Renderer>,
     pub(crate) max_vision_tokens: Option<usize>,
     pub(crate) progress: Option<Box<ProgressCallback>>,
 }
@@ -90,6 +94,24 @@ impl Pipeline {
     /// If the crate was built without its feature `cpu`.
     pub fn builtin() -> Result<Self, PipelineError> {
         Self::builder().build()
+    }
+
+    /// The built-in stages with a pretrained model that writes: a vision-language checkpoint, which
+    /// sees the pages, or a language model, which is given what was read.
+    ///
+    /// `path_or_id` is a folder, a GGUF file, a name that [`pretrained`](crate::pretrained) knows,
+    /// or the hub id of a checkpoint that lies in the hub's cache, for example `zai-org/Glyph`. No
+    /// connection is opened: `Hub::fetch` does that, with the feature `hf-hub`. Weights keep the
+    /// type of their files, but bf16 becomes f32 where the device would be slow with it; see
+    /// [`PipelineBuilder::pretrained`] to choose.
+    ///
+    /// # Errors
+    /// If there is no such model on this machine, or it cannot be loaded.
+    pub fn from_pretrained(path_or_id: &str, device: &Device) -> Result<Self, PipelineError> {
+        Self::builder()
+            .device(device)
+            .pretrained(path_or_id, None)?
+            .build()
     }
 
     /// Chooses stages and settings.
@@ -203,10 +225,18 @@ impl Pipeline {
     /// the crops; what the crops do not say is left out, each sentence cites its page, and where
     /// nothing is left the answer quotes after all. [`Answer::writing`] tells.
     ///
+    /// A page writer takes the place of both: it sees all pages, or, where
+    /// [`max_vision_tokens`](PipelineBuilder::max_vision_tokens) is set and they cost more, the
+    /// crops, and its answer stands as it is written.
+    ///
     /// # Errors
-    /// If the question has no word, a stage fails, or the progress callback says stop.
+    /// If the question has no word, a stage fails, or the progress callback says stop;
+    /// [`PipelineError::TooManyVisionTokens`] if a page writer has no room for all pages.
     pub fn ask(&self, document: &Document, question: &str) -> Result<Reply<Answer>, PipelineError> {
         tasks::check_question(question)?;
+        if let Some(writer) = &self.page_writer {
+            return self.ask_from_pages(&**writer, document, question);
+        }
         let started = Instant::now();
         let scan = self.scan(document)?;
         let choosing = Instant::now();

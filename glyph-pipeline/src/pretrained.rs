@@ -159,3 +159,11 @@ pub fn resolve(path_or_name: &str) -> Result<PathBuf, PretrainedError> {
         known: MODELS.iter().map(|m| m.name).collect::<Vec<_>>().join(", "),
     })
 }
+
+/// Whether a path is the folder of a vision-language checkpoint.
+pub fn is_vision_language(path: &Path) -> bool {
+    let config = std::fs::read(path.join("config.json")).unwrap_or_default();
+    let config: serde_json::Value = serde_json::from_slice(&config).unwrap_or_default();
+    // CLIP has both sides in its config, but nothing that writes.
+    config["vision_config"].is_object() && config["model_type"] != "clip"
+}

@@ -60,6 +60,8 @@ impl Pipeline {
             writer: writer.name().to_owned(),
             pages_given,
             draft: written.text,
+            thinking: None,
+            checked: true,
             unsupported: checked.unsupported.clone(),
             foreign_pages: checked.foreign_pages.clone(),
             quoted: checked.supported.is_empty(),
@@ -183,7 +185,7 @@ fn compose(
 }
 
 /// Why a text ended, in words.
-fn name_of(reason: &FinishReason) -> String {
+pub(crate) fn name_of(reason: &FinishReason) -> String {
     match reason {
         FinishReason::Eos(_) => "the model ended".to_owned(),
         FinishReason::Stop(stop) => format!("it reached {stop:?}"),

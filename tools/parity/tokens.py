@@ -9,7 +9,7 @@ OUT gets a folder with a tokenizer.json for each tokenizer, and tokens.json. The
 parties' and stay outside the repository, so a test that reads them runs where a variable names OUT,
 and passes without doing anything elsewhere:
 
-    GLYPH_TEST_TOKENIZERS=OUT cargo test --workspace --test tokenizers
+    GLYPH_TEST_TOKENIZERS=OUT cargo test --workspace --test chats
 
 It reads OUT/tokens.json; opens OUT/NAME/tokenizer.json for each of `tokenizers`; compares the ids of
 each of `texts` with `ids`, in the same order, special tokens found in the text and none added

@@ -52,7 +52,7 @@ impl PixelValues {
     }
 
     /// Tells pictures apart.
-    fn fingerprint(&self) -> [u8; 32] {
+    pub fn fingerprint(&self) -> [u8; 32] {
         let mut hash = blake3::Hasher::new();
         match self {
             Self::Patches(p) => p.grid_thw.iter().for_each(|n| {

@@ -44,6 +44,12 @@ pub struct Writing {
     pub pages_given: Vec<u32>,
     /// What it wrote, word for word.
     pub draft: String,
+    /// What it thought before that, where it is a model that thinks aloud.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<String>,
+    /// Whether the draft was held against what was read. What a vision-language model writes from
+    /// pictures is not.
+    pub checked: bool,
     /// Sentences that were left out, since the passages do not say so.
     pub unsupported: Vec<String>,
     /// Pages that it cited and that it was not given; the citations were taken out.

@@ -1,8 +1,10 @@
-"""Writes the vision-language fixtures of glyph-decode: tiny random models and what transformers
-computes with them.
+"""Writes the fixtures of vision-language models, CLIP and BERT: tiny random models and what
+transformers computes with them.
 
     pip install torch torchvision transformers safetensors pillow
-    python tools/parity/vlm glyph-decode/tests/fixtures/vlm [FAMILY...]
+    python tools/parity/vlm glyph-decode/tests/fixtures/vlm qwen2_vl qwen2_5_vl glm4v idefics3
+    python tools/parity/vlm glyph-encode/tests/fixtures clip
+    python tools/parity/vlm glyph-align/tests/fixtures bert
 
 A family's folder holds
 

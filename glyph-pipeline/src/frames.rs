@@ -1,0 +1,333 @@
+//! Streams of images, such as slides or a screen: what does not change is read once.
+
+use glyph_encode::{EncodeError, text_rows};
+use glyph_render::{BBox, Block, Document, Page, PageImage};
+
+use crate::tasks::Answer;
+use crate::{Pipeline, PipelineError, Reply};
+
+/// When a part of a frame counts as changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FrameConfig {
+    /// Side of the squares that are compared, in pixels.
+    pub grain: u32,
+    /// Grey levels that a pixel may differ by and still be the same: more than compression and
+    /// fading cursors make of it.
+    pub tolerance: u8,
+    /// Pixels of a square that have to differ.
+    pub pixels: u32,
+}
+
+impl Default for FrameConfig {
+    fn default() -> Self {
+        Self {
+            grain: 14,
+            tolerance: 48,
+            pixels: 3,
+        }
+    }
+}
+
+/// What a frame shows that was not there before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FrameChange {
+    /// Number of the frame, from 1.
+    pub frame: u32,
+    /// Bands that changed, from top to bottom, whole rows of text each; empty if none did.
+    pub regions: Vec<BBox>,
+}
+
+/// Compares each frame with what was shown before.
+///
+/// A square is compared with how it looked when it last changed, so that what fades in slowly is
+/// noticed as well.
+#[derive(Debug, Clone, Default)]
+pub struct FrameStream {
+    config: FrameConfig,
+    shown: Option<PageImage>,
+    frames: u32,
+}
+
+impl FrameStream {
+    /// A stream that has seen nothing.
+    pub fn new(config: FrameConfig) -> Self {
+        Self {
+            config,
+            ..Self::default()
+        }
+    }
+
+    /// Takes the next frame.
+    ///
+    /// # Errors
+    /// If its pixels do not fill its size.
+    pub fn push(&mut self, frame: &PageImage) -> Result<FrameChange, PipelineError> {
+        let page = as_page(frame, self.frames + 1)?;
+        let rows = text_rows(&page);
+        self.frames += 1;
+        let changed = match &mut self.shown {
+            Some(shown) if (shown.width, shown.height) == (frame.width, frame.height) => {
+                self.config.update(shown, frame)
+            }
+            shown => {
+                *shown = Some(frame.clone());
+                vec![(0, frame.height)]
+            }
+        };
+        Ok(FrameChange {
+            frame: self.frames,
+            regions: bands(&changed, rows.iter().map(|row| row.bbox), frame),
+        })
+    }
+}
+
+impl FrameConfig {
+    /// Rows of squares that changed, as ranges of pixels; `shown` takes the new squares.
+    fn update(self, shown: &mut PageImage, frame: &PageImage) -> Vec<(u32, u32)> {
+        let (width, height) = (frame.width as usize, frame.height as usize);
+        let grain = self.grain.max(1) as usize;
+        let mut out = Vec::new();
+        for top in (0..height).step_by(grain) {
+            let bottom = (top + grain).min(height);
+            let mut changed = false;
+            for left in (0..width).step_by(grain) {
+                let right = (left + grain).min(width);
+                let lines = || (top..bottom).map(|y| y * width + left..y * width + right);
+                let differing = |line: std::ops::Range<usize>| {
+                    shown.pixels[line.clone()]
+                        .iter()
+                        .zip(&frame.pixels[line])
+                        .filter(|(a, b)| a.abs_diff(**b) > self.tolerance)
+                        .count()
+                };
+                if lines().map(differing).sum::<usize>() >= self.pixels.max(1) as usize {
+                    changed = true;
+                    for line in lines() {
+                        shown.pixels[line.clone()].copy_from_slice(&frame.pixels[line]);
+                    }
+                }
+            }
+            if changed {
+                out.push((top as u32, bottom as u32));
+            }
+        }
+        out
+    }
+}
+
+/// Ranges of pixels, widened to the rows of text that they touch, as bands that do not overlap.
+fn bands(changed: &[(u32, u32)], rows: impl Iterator<Item = BBox>, frame: &PageImage) -> Vec<BBox> {
+    let touches = |row: &BBox| {
+        changed
+            .iter()
+            .any(|&(from, to)| row.y < to && from < row.y + row.height)
+    };
+    let mut ranges: Vec<(u32, u32)> = rows
+        .filter(touches)
+        .map(|row| (row.y, row.y + row.height))
+        .chain(changed.iter().copied())
+        .collect();
+    ranges.sort_unstable();
+    let mut out: Vec<BBox> = Vec::new();
+    for (from, to) in ranges {
+        match out.last_mut() {
+            Some(last) if from <= last.y + last.height => {
+                last.height = last.height.max(to - last.y);
+            }
+            _ => out.push(BBox {
+                x: 0,
+                y: from,
+                width: frame.width,
+                height: to - from,
+            }),
+        }
+    }
+    out
+}
+
+fn as_page(frame: &PageImage, number: u32) -> Result<Page, EncodeError> {
+    let expected = frame.width as usize * frame.height as usize;
+    if frame.pixels.len() != expected {
+        return Err(EncodeError::PixelCount {
+            page: number,
+            width: frame.width,
+            height: frame.height,
+            expected,
+            found: frame.pixels.len(),
+        });
+    }
+    Ok(Page {
+        number,
+        width: frame.width,
+        height: frame.height,
+        pixels: frame.pixels.clone(),
+        lines: Vec::new(),
+        layout: None,
+    })
+}
+
+/// A frame with white where nothing changed; `cropped` to what changed.
+fn only(frame: &PageImage, regions: &[BBox], cropped: bool) -> PageImage {
+    let width = frame.width as usize;
+    let rows = |bbox: &BBox| bbox.y as usize * width..(bbox.y + bbox.height) as usize * width;
+    let mut out = PageImage {
+        pixels: vec![255; frame.pixels.len()],
+        ..frame.clone()
+    };
+    for region in regions {
+        out.pixels[rows(region)].copy_from_slice(&frame.pixels[rows(region)]);
+    }
+    if let (true, Some(all)) = (cropped, regions.iter().copied().reduce(BBox::union)) {
+        out.pixels = out.pixels[rows(&all)].to_vec();
+        out.height = all.height;
+    }
+    out
+}
+
+impl Pipeline {
+    /// Answers a question about a sequence of frames: slides, or a screen that is watched. Frames
+    /// that show nothing new are skipped, and of others only the rows that changed are read.
+    /// Wherever the reply names a page, that is the number of the frame, from 1.
+    ///
+    /// # Errors
+    /// As [`Pipeline::ask`], and if a frame's pixels do not fill its size.
+    pub fn ask_frames(
+        &self,
+        frames: impl IntoIterator<Item = PageImage>,
+        question: &str,
+    ) -> Result<Reply<Answer>, PipelineError> {
+        let mut stream = FrameStream::default();
+        let mut blocks = Vec::new();
+        let mut numbers = Vec::new();
+        for frame in frames {
+            let change = stream.push(&frame)?;
+            if !change.regions.is_empty() {
+                let cropped = self.page_writer.is_some();
+                blocks.push(Block::Page(only(&frame, &change.regions, cropped)));
+                numbers.push(change.frame);
+            }
+        }
+        let document = Document {
+            title: None,
+            blocks,
+        };
+        let mut reply = self.ask(&document, question)?;
+        let number = |page: &mut u32| {
+            if let Some(frame) = numbers.get((*page as usize).wrapping_sub(1)) {
+                *page = *frame;
+            }
+        };
+        let answer = &mut reply.output;
+        answer.evidence.iter_mut().for_each(|e| number(&mut e.page));
+        if let Some(writing) = &mut answer.writing {
+            writing.pages_given.iter_mut().for_each(number);
+        }
+        reply
+            .crops
+            .iter_mut()
+            .for_each(|crop| number(&mut crop.page));
+        Ok(reply)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use glyph_render::{RenderConfig, Renderer, Typesetter};
+
+    fn slide(text: &str) -> PageImage {
+        let typesetter = Typesetter::new(RenderConfig::builtin()).unwrap();
+        let page = typesetter
+            .render(&Document::from_text(text))
+            .unwrap()
+            .remove(0);
+        PageImage {
+            name: "slide".into(),
+            width: page.width,
+            height: page.height,
+            pixels: page.pixels,
+            ..PageImage::default()
+        }
+    }
+
+    #[test]
+    fn only_what_changes_is_a_region() {
+        let mut stream = FrameStream::default();
+        let first = slide("The agenda\n\nOne: the budget");
+        let second = slide("The agenda\n\nTwo: the garden");
+        assert_eq!(stream.push(&first).unwrap().regions.len(), 1);
+        let same = stream.push(&first).unwrap();
+        assert!(same.regions.is_empty() && same.frame == 2);
+        let changed = stream.push(&second).unwrap();
+        assert_eq!(changed.frame, 3);
+        let heights: u32 = changed.regions.iter().map(|r| r.height).sum();
+        assert!((14..60).contains(&heights), "{changed:?}");
+        // Another size shows everything.
+        let small = PageImage {
+            width: 50,
+            height: 40,
+            pixels: vec![255; 2000],
+            ..first.clone()
+        };
+        assert_eq!(stream.push(&small).unwrap().regions[0].height, 40);
+        let short = PageImage {
+            pixels: vec![0; 3],
+            ..first
+        };
+        assert!(stream.push(&short).is_err());
+    }
+
+    #[test]
+    fn noise_is_no_change_but_slow_fading_is() {
+        let mut stream = FrameStream::default();
+        let frame = slide("Some words");
+        stream.push(&frame).unwrap();
+        let mut noisy = frame.clone();
+        for (i, pixel) in noisy.pixels.iter_mut().enumerate() {
+            *pixel = pixel.saturating_sub((i * 7 % 20) as u8);
+        }
+        assert!(stream.push(&noisy).unwrap().regions.is_empty());
+        let mut seen = false;
+        let mut fading = frame.clone();
+        for _ in 0..10 {
+            fading.pixels[..70_000]
+                .iter_mut()
+                .for_each(|p| *p = p.saturating_sub(12));
+            seen |= !stream.push(&fading).unwrap().regions.is_empty();
+        }
+        assert!(seen);
+    }
+
+    #[test]
+    fn answers_name_frames() {
+        let pipeline = Pipeline::builtin().unwrap();
+        let agenda = "The meeting of the garden club";
+        let slides = [
+            slide(agenda),
+            slide(agenda),
+            slide(&format!("{agenda}\n\nThe treasurer is Amina Okafor.")),
+            slide(&format!("{agenda}\n\nThe treasurer is Amina Okafor.")),
+            slide(&format!("{agenda}\n\nThe next meeting is on 14 March.")),
+        ];
+        let reply = pipeline
+            .ask_frames(slides.clone(), "Who is the treasurer?")
+            .unwrap();
+        assert!(
+            reply.output.text.contains("Amina Okafor"),
+            "{:?}",
+            reply.output
+        );
+        assert!(reply.output.evidence.iter().all(|e| e.page == 3));
+        // What did not change costs nothing again.
+        let all = slides.len() * (reply.tokens.vision_global / 3 + 1);
+        assert!(reply.tokens.vision_global < all);
+        let reply = pipeline
+            .ask_frames(slides, "When is the next meeting?")
+            .unwrap();
+        assert!(reply.output.text.contains("14 March"), "{:?}", reply.output);
+        assert!(reply.output.evidence.iter().all(|e| e.page == 5));
+    }
+}

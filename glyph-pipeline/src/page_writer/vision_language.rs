@@ -1,0 +1,318 @@
+//! A page writer from a vision-language checkpoint.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::tensor::{DType, Device};
+use glyph_decode::{
+    ChatTemplate, DecodeError, ExpandedPrompt, FinishReason, GenerationConfig, ImageEmbeds,
+    ImagePlaceholder, LanguageModel as _, Message, Part, PixelValues, Session, Tokenizer,
+    VisionLanguageModel, split_thinking,
+};
+use glyph_encode::EncodeError;
+use glyph_encode::checkpoint::{CheckpointError, LoadProgress};
+use glyph_encode::preprocess::ImagePreprocessor;
+use rayon::prelude::*;
+
+use super::{PageView, PageWriter, ViewRequest, WrittenFromPages};
+
+/// Sessions grow by this many tokens.
+const CAPACITY_STEP: usize = 512;
+/// Pictures that are pixels at once: a page is some 50 MB of numbers.
+const PICTURES_AT_ONCE: usize = 8;
+/// Vision tokens that are kept for the next request.
+const KEPT_TOKENS: usize = 1 << 16;
+/// Share of the work that encoding the pictures is, for progress.
+const ENCODING: f64 = 0.4;
+
+/// Writes with a [`VisionLanguageModel`].
+///
+/// Pictures that a request shares with the one before are not encoded again; what the two have in
+/// common from their beginning on is not read again either.
+pub struct VisionLanguageWriter {
+    name: String,
+    model: Arc<VisionLanguageModel>,
+    tokenizer: Arc<Tokenizer>,
+    template: ChatTemplate,
+    preprocessor: ImagePreprocessor,
+    config: GenerationConfig,
+    held: Mutex<Held>,
+}
+
+/// What one request leaves to the next.
+#[derive(Default)]
+struct Held {
+    session: Option<Session>,
+    images: Vec<ImageEmbeds>,
+}
+
+impl fmt::Debug for VisionLanguageWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VisionLanguageWriter")
+            .field("name", &self.name)
+            .field("family", &self.model.vlm_config().family)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl VisionLanguageWriter {
+    /// Loads a folder of Hugging Face's layout: `config.json`, safetensors,
+    /// `preprocessor_config.json`, `tokenizer.json` and a chat template. Weights become `dtype`;
+    /// `None` keeps the type of the files.
+    ///
+    /// # Errors
+    /// If a file is missing or does not fit.
+    pub fn open(
+        folder: impl AsRef<Path>,
+        dtype: Option<DType>,
+        device: &Device,
+    ) -> Result<Self, DecodeError> {
+        Self::open_with(folder, dtype, device, |_| ControlFlow::Continue(()))
+    }
+
+    /// [`open`](Self::open) that tells how far it is, and stops where `progress` returns
+    /// [`ControlFlow::Break`].
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and if it is stopped.
+    pub fn open_with(
+        folder: impl AsRef<Path>,
+        dtype: Option<DType>,
+        device: &Device,
+        progress: impl FnMut(LoadProgress) -> ControlFlow<()>,
+    ) -> Result<Self, DecodeError> {
+        let folder = folder.as_ref();
+        // What is small first: a folder that lacks it says so before gigabytes are read.
+        let path = folder.join("preprocessor_config.json");
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| CheckpointError::Io { path, source })?;
+        let preprocessor = ImagePreprocessor::from_json(&text).map_err(EncodeError::from)?;
+        let tokenizer = Tokenizer::from_file(folder.join("tokenizer.json"))?;
+        let template = ChatTemplate::from_folder(folder)?.ok_or_else(|| {
+            DecodeError::ChatTemplate(format!(
+                "{}: expected chat_template.jinja, chat_template.json or an entry of \
+                 tokenizer_config.json, found none",
+                folder.display()
+            ))
+        })?;
+        let model = VisionLanguageModel::open_with(folder, dtype, device, progress)?;
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let mut config = GenerationConfig::default();
+        config.top_logprobs = Some(0);
+        Ok(Self {
+            name: name.into_owned(),
+            model: Arc::new(model),
+            tokenizer: Arc::new(tokenizer),
+            template,
+            preprocessor,
+            config,
+            held: Mutex::default(),
+        })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &VisionLanguageModel {
+        &self.model
+    }
+
+    /// Goes by another name.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Samples with other settings. `max_new_tokens` is the request's own.
+    #[must_use]
+    pub fn with_config(mut self, config: GenerationConfig) -> Self {
+        self.config = config;
+        self.config.top_logprobs.get_or_insert(0);
+        self
+    }
+
+    /// The place of a picture in a prompt.
+    fn placeholder(&self, height: u32, width: u32) -> Result<ImagePlaceholder, DecodeError> {
+        Ok(match &self.preprocessor {
+            ImagePreprocessor::Patches(p) => ImagePlaceholder::Patches {
+                tokens: p.tokens(height, width).map_err(EncodeError::from)?,
+            },
+            ImagePreprocessor::Tiles(p) => {
+                let layout = p.layout(height, width).map_err(EncodeError::from)?;
+                let side = p.config().tile_size as usize;
+                let tower = self.model.tile_tower();
+                ImagePlaceholder::Tiles {
+                    rows: layout.rows,
+                    columns: layout.cols,
+                    tokens_per_tile: tower.map_or(0, |tower| tower.tokens(side, side)),
+                }
+            }
+            other => {
+                return Err(DecodeError::Input {
+                    what: "the preprocessor",
+                    expected: "one that makes patches or tiles".to_owned(),
+                    found: format!("{other:?}"),
+                });
+            }
+        })
+    }
+
+    /// The tokens of a request.
+    fn prompt(&self, request: &ViewRequest<'_>) -> Result<ExpandedPrompt, DecodeError> {
+        let mut chat = Vec::new();
+        if !request.system.is_empty() {
+            chat.push(Message::system(request.system));
+        }
+        let mut parts = Vec::new();
+        for view in request.views {
+            parts.push(Part::text(format!("[page {}]\n", view.page)));
+            parts.push(Part::Image);
+        }
+        parts.push(Part::text(request.user));
+        chat.push(Message::user(parts));
+        let places = request
+            .views
+            .iter()
+            .map(|view| self.placeholder(view.picture.height(), view.picture.width()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let family = self.model.vlm_config().family;
+        self.template
+            .prompt(&chat, true, &self.tokenizer)?
+            .expand_images(&places, family, &self.tokenizer)
+    }
+
+    /// Encodes pictures, those excepted that the request before had. `progress` is told the share
+    /// that is done; `None` if it says stop.
+    fn encode(
+        &self,
+        views: &[PageView],
+        kept: &mut Vec<ImageEmbeds>,
+        progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
+    ) -> Result<Option<Vec<ImageEmbeds>>, DecodeError> {
+        let mut out = Vec::with_capacity(views.len());
+        for part in views.chunks(PICTURES_AT_ONCE) {
+            let prepared = part
+                .par_iter()
+                .map(|view| PixelValues::new(&self.preprocessor, &view.picture))
+                .collect::<Result<Vec<_>, _>>()?;
+            for picture in &prepared {
+                let fingerprint = Some(picture.fingerprint());
+                let known = kept.iter().find(|image| image.fingerprint == fingerprint);
+                let image = match known {
+                    Some(image) => image.clone(),
+                    None => self
+                        .model
+                        .encode_images(std::slice::from_ref(picture))?
+                        .remove(0),
+                };
+                out.push(image);
+                let share = out.len() as f64 / views.len() as f64;
+                if progress(ENCODING * share).is_break() {
+                    return Ok(None);
+                }
+            }
+        }
+        let mut tokens = 0;
+        let fits = |image: &&ImageEmbeds| {
+            tokens += image.embeds.dims()[0];
+            tokens <= KEPT_TOKENS
+        };
+        *kept = out.iter().take_while(fits).cloned().collect();
+        Ok(Some(out))
+    }
+}
+
+impl PageWriter for VisionLanguageWriter {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn context_length(&self) -> usize {
+        self.model.config().context_length
+    }
+
+    fn vision_tokens(&self, height: u32, width: u32) -> Result<usize, DecodeError> {
+        Ok(match self.placeholder(height, width)? {
+            ImagePlaceholder::Patches { tokens } => tokens,
+            ImagePlaceholder::Tiles {
+                rows,
+                columns,
+                tokens_per_tile,
+            } => (rows * columns + 1) * tokens_per_tile,
+            _ => 0,
+        })
+    }
+
+    fn text_tokens(&self, request: &ViewRequest<'_>) -> Result<usize, DecodeError> {
+        let prompt = self.prompt(request)?;
+        let vision: usize = prompt.runs.iter().map(|run| run.tokens.len()).sum();
+        Ok(prompt.ids.len() - vision)
+    }
+
+    fn write(
+        &self,
+        request: &ViewRequest<'_>,
+        progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
+    ) -> Result<WrittenFromPages, DecodeError> {
+        let prompt = self.prompt(request)?;
+        let wanted = prompt.ids.len() + request.max_new_tokens;
+        if wanted > self.context_length() {
+            return Err(DecodeError::ContextFull {
+                held: 0,
+                new: wanted,
+                capacity: self.context_length(),
+            });
+        }
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(images) = self.encode(request.views, &mut held.images, progress)? else {
+            return Ok(WrittenFromPages {
+                text: String::new(),
+                thinking: None,
+                confidence: 0.0,
+                finish_reason: FinishReason::Cancelled,
+                usage: Default::default(),
+                vision_tokens: 0,
+            });
+        };
+        let vision_tokens = images.iter().map(|image| image.embeds.dims()[0]).sum();
+        let segments = self.model.segments(&prompt.ids, &images)?;
+        drop(images);
+        let mut config = self.config.clone();
+        config.max_new_tokens = request.max_new_tokens;
+        let capacity = wanted
+            .next_multiple_of(CAPACITY_STEP)
+            .min(self.context_length());
+        let mut session = match held.session.take() {
+            Some(session) if session.capacity() >= capacity => session,
+            _ => Session::new(self.model.clone(), self.tokenizer.clone(), capacity)?,
+        };
+        let total = (request.max_new_tokens * 4 + prompt.ids.len()).max(1) as f64;
+        let mut out = session
+            .generate_from(&segments, &config)?
+            .on_progress(|p| {
+                let done = (p.prompt_tokens_read + 4 * p.generated_tokens) as f64 / total;
+                progress(ENCODING + (1.0 - ENCODING) * done)
+            })
+            .finish()?;
+        held.session = Some(session);
+        if let FinishReason::Loop { repeated, .. } = out.finish_reason {
+            // The rounds after the first say nothing new.
+            let keep = out.tokens.len().saturating_sub(repeated);
+            let ids: Vec<_> = out.tokens[..keep].iter().map(|t| t.token).collect();
+            out.text = self.tokenizer.decode(&ids);
+        }
+        let logprobs: Vec<f32> = out.tokens.iter().filter_map(|t| t.logprob).collect();
+        let mean = logprobs.iter().sum::<f32>() / logprobs.len().max(1) as f32;
+        let split = split_thinking(&out.text);
+        Ok(WrittenFromPages {
+            text: split.answer.to_string(),
+            thinking: split.thinking.map(|t| t.trim().to_owned()),
+            confidence: if logprobs.is_empty() { 0.0 } else { mean.exp() },
+            finish_reason: out.finish_reason,
+            usage: out.usage,
+            vision_tokens,
+        })
+    }
+}

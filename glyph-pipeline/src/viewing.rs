@@ -1,0 +1,290 @@
+//! Tasks that a vision-language model does with what pages show.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use glyph_decode::FinishReason;
+use glyph_encode::preprocess::page_to_rgb;
+use glyph_encode::{Crop, CropBudget, plan_crops};
+use glyph_render::{Block, Document, Page};
+use image::{Rgb, RgbImage, imageops};
+
+use crate::page_writer::{PageView, PageWriter, ViewRequest, WrittenFromPages};
+use crate::pipeline::{finish, region_scores};
+use crate::tasks::{self, Answer, Evidence, ReadLine, Writing};
+use crate::writing::name_of;
+use crate::{
+    Pipeline, PipelineError, Progress, Reply, Scan, Stage, StageSeconds, TokenAccount, TokenCounter,
+};
+
+/// Tokens that an answer may have. Models that think aloud need most of them for that.
+const ANSWER_TOKENS: usize = 2048;
+/// Sides of crops are padded to a multiple of this, so that preprocessors of 28 px tokens leave
+/// the letters' size alone.
+const CROP_GRAIN: u32 = 28;
+
+/// What a model is shown of a document.
+struct Shown {
+    views: Vec<PageView>,
+    crops: Vec<Crop>,
+    scan: Option<Scan>,
+    render: f64,
+}
+
+/// Pages up to a budget of vision tokens, or what all of them would cost.
+enum WholePages {
+    Fit(Vec<PageView>),
+    Exceed { vision_tokens: usize },
+}
+
+impl Pipeline {
+    /// Lets the page writer answer from pictures of the pages: of all pages where they fit its
+    /// context, or of the crops that matter where a budget of vision tokens is set.
+    pub(crate) fn ask_from_pages(
+        &self,
+        writer: &dyn PageWriter,
+        document: &Document,
+        question: &str,
+    ) -> Result<Reply<Answer>, PipelineError> {
+        let started = Instant::now();
+        let shown = self.show(writer, document, question)?;
+        let writing_since = Instant::now();
+        let request = ViewRequest::new(&shown.views, question, self.answer_tokens(writer));
+        let written = self.write_from_pages(writer, &request)?;
+        let mut pages_given: Vec<u32> = shown.views.iter().map(|view| view.page).collect();
+        pages_given.dedup();
+        let mut tokens = match &shown.scan {
+            Some(scan) => {
+                TokenAccount::new(scan.text_tokens, scan.vision_tokens, written.vision_tokens)
+            }
+            None => TokenAccount::new(text_tokens(document), 0, written.vision_tokens),
+        };
+        tokens.writer.add(&written.usage);
+        let output = Answer {
+            text: written.text.trim().to_owned(),
+            evidence: shown.evidence(),
+            confidence: written.confidence,
+            writing: Some(Writing {
+                writer: writer.name().to_owned(),
+                pages_given,
+                draft: written.text.clone(),
+                thinking: written.thinking.clone(),
+                checked: false,
+                unsupported: Vec::new(),
+                foreign_pages: Vec::new(),
+                quoted: false,
+                finish_reason: name_of(&written.finish_reason),
+            }),
+        };
+        let mut seconds = shown
+            .scan
+            .as_ref()
+            .map_or_else(StageSeconds::default, |s| s.seconds);
+        seconds.render += shown.render;
+        seconds.crops = writing_since.elapsed().as_secs_f64();
+        let read = Reply {
+            output: (),
+            tokens,
+            seconds,
+            crops: shown.crops,
+        };
+        Ok(finish(read, output, started, 0.0))
+    }
+
+    /// The tokens that the writer may write: a quarter of its context at most.
+    fn answer_tokens(&self, writer: &dyn PageWriter) -> usize {
+        ANSWER_TOKENS.min(writer.context_length() / 4).max(1)
+    }
+
+    /// Chooses what the writer sees.
+    fn show(
+        &self,
+        writer: &dyn PageWriter,
+        document: &Document,
+        question: &str,
+    ) -> Result<Shown, PipelineError> {
+        let answer = self.answer_tokens(writer);
+        let text = writer.text_tokens(&ViewRequest::new(&[], question, answer))?;
+        let limit = writer.context_length();
+        let room = limit.saturating_sub(text + answer);
+        let budget = self.max_vision_tokens.map_or(room, |most| most.min(room));
+        let drawing = Instant::now();
+        let needed = match self.whole_pages(writer, document, budget)? {
+            WholePages::Fit(views) => {
+                return Ok(Shown {
+                    views,
+                    crops: Vec::new(),
+                    scan: None,
+                    render: drawing.elapsed().as_secs_f64(),
+                });
+            }
+            WholePages::Exceed { vision_tokens } => vision_tokens,
+        };
+        if self.max_vision_tokens.is_none() {
+            return Err(PipelineError::TooManyVisionTokens {
+                vision_tokens: needed,
+                limit: room,
+                over: needed - room,
+                context_length: limit,
+            });
+        }
+        self.show_crops(writer, document, question, budget)
+    }
+
+    /// Pictures of all pages, as long as they fit `budget`.
+    fn whole_pages(
+        &self,
+        writer: &dyn PageWriter,
+        document: &Document,
+        budget: usize,
+    ) -> Result<WholePages, PipelineError> {
+        let mut views = Vec::new();
+        let mut used = 0;
+        for page in self.view_renderer.pages(document) {
+            let page = page?;
+            used += writer.vision_tokens(page.height, page.width)? + marks(page.number);
+            if used > budget {
+                // Only counted from here on.
+                views.clear();
+                continue;
+            }
+            views.push(PageView {
+                picture: page_to_rgb(&page)?,
+                page: page.number,
+                bbox: None,
+            });
+        }
+        Ok(match used > budget {
+            true => WholePages::Exceed {
+                vision_tokens: used,
+            },
+            false if views.is_empty() => return Err(PipelineError::NoText { pages: 0 }),
+            false => WholePages::Fit(views),
+        })
+    }
+
+    /// Scans the document, and cuts what matters out of its pages.
+    fn show_crops(
+        &self,
+        writer: &dyn PageWriter,
+        document: &Document,
+        question: &str,
+        budget: usize,
+    ) -> Result<Shown, PipelineError> {
+        tasks::check_question(question)?;
+        let scan = self.scan(document)?;
+        let scores = tasks::rank(question, &scan.lines);
+        let drawing = Instant::now();
+        // The cost of a row depends on how many lie together; so the budget is met by halving.
+        let mut share = budget;
+        loop {
+            let row = writer.vision_tokens(CROP_GRAIN, 25 * CROP_GRAIN)?.max(1);
+            let plan = CropBudget {
+                max_vision_tokens: share,
+                tokens_per_row: row.div_ceil(2),
+                context_rows: 1,
+            };
+            let crops = plan_crops(&region_scores(&scan, &scores), &plan);
+            let views = self.cut(document, &crops)?;
+            let mut cost = 0;
+            for view in &views {
+                cost += writer.vision_tokens(view.picture.height(), view.picture.width())?
+                    + marks(view.page);
+            }
+            if cost <= budget || views.len() <= 1 {
+                return Ok(Shown {
+                    views,
+                    crops,
+                    scan: Some(scan),
+                    render: drawing.elapsed().as_secs_f64(),
+                });
+            }
+            share = share * budget / (cost + 1);
+        }
+    }
+
+    /// Pictures of crops.
+    fn cut(&self, document: &Document, crops: &[Crop]) -> Result<Vec<PageView>, PipelineError> {
+        let last = crops.iter().map(|crop| crop.page).max().unwrap_or(0);
+        let mut views = Vec::new();
+        for page in self.renderer.pages(document) {
+            let page = page?;
+            if page.number > last {
+                break;
+            }
+            for crop in crops.iter().filter(|crop| crop.page == page.number) {
+                views.push(PageView {
+                    picture: cut(&page, crop)?,
+                    page: page.number,
+                    bbox: Some(crop.bbox),
+                });
+            }
+        }
+        Ok(views)
+    }
+
+    /// Runs a request and tells the progress callback.
+    fn write_from_pages(
+        &self,
+        writer: &dyn PageWriter,
+        request: &ViewRequest<'_>,
+    ) -> Result<WrittenFromPages, PipelineError> {
+        let pages = request.views.len();
+        let mut tell = |fraction: f64| match &self.progress {
+            Some(callback) => callback(Progress {
+                stage: Stage::Write,
+                pages,
+                fraction: fraction.clamp(0.0, 1.0),
+            }),
+            None => ControlFlow::Continue(()),
+        };
+        let written = writer.write(request, &mut tell)?;
+        if written.finish_reason == FinishReason::Cancelled || tell(1.0).is_break() {
+            return Err(PipelineError::Cancelled { pages });
+        }
+        Ok(written)
+    }
+}
+
+impl Shown {
+    /// The lines that were cut out, as the scan read them.
+    fn evidence(&self) -> Vec<Evidence> {
+        let Some(scan) = &self.scan else {
+            return Vec::new();
+        };
+        let inside = |line: &&ReadLine| {
+            self.crops.iter().any(|crop| {
+                crop.page == line.page
+                    && line.bbox.y >= crop.bbox.y
+                    && line.bbox.y + line.bbox.height <= crop.bbox.y + crop.bbox.height
+            })
+        };
+        let lines = scan.lines.iter().filter(inside);
+        lines.cloned().map(Evidence::from).collect()
+    }
+}
+
+/// The part of a page that a crop covers, on white up to whole tokens.
+fn cut(page: &Page, crop: &Crop) -> Result<RgbImage, PipelineError> {
+    let picture = page_to_rgb(page)?;
+    let bbox = crop.bbox;
+    let part = imageops::crop_imm(&picture, bbox.x, bbox.y, bbox.width, bbox.height);
+    let width = bbox.width.max(1).next_multiple_of(CROP_GRAIN);
+    let height = bbox.height.max(1).next_multiple_of(CROP_GRAIN);
+    let mut out = RgbImage::from_pixel(width, height, Rgb([255; 3]));
+    imageops::replace(&mut out, &part.to_image(), 0, 0);
+    Ok(out)
+}
+
+/// Tokens around a picture, at most: its page's number and what begins and ends it.
+fn marks(page: u32) -> usize {
+    8 + page.max(1).ilog10() as usize
+}
+
+fn text_tokens(document: &Document) -> usize {
+    let text = |block: &Block| match block {
+        Block::Text { text, .. } => TokenCounter.count(text),
+        _ => 0,
+    };
+    document.blocks.iter().map(text).sum()
+}

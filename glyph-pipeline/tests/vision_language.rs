@@ -1,0 +1,220 @@
+//! A vision-language checkpoint answers from pages: a small one with random weights, so that what
+//! it is shown and what it costs can be checked, but not what it says.
+
+use std::path::Path;
+
+use burn::tensor::{DType, Device};
+use glyph_pipeline::render::{Document, RenderConfig, Renderer as _, Typesetter};
+use glyph_pipeline::{DeviceSpec, Pipeline, PipelineError, VisionLanguageWriter};
+use serde_json::{Value, json};
+
+const TEMPLATE: &str = "{% for message in messages %}<|im_start|>{{ message.role }}\n\
+    {% if message.content is string %}{{ message.content }}{% else %}\
+    {% for part in message.content %}{% if part.type == 'image' %}\
+    <|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }}{% endif %}{% endfor %}\
+    {% endif %}<|im_end|>\n{% endfor %}\
+    {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+
+fn device() -> Device {
+    DeviceSpec::Cpu.resolve().expect("a CPU").device
+}
+
+/// The fixture of Qwen2-VL with a tokenizer of single characters and a chat template.
+fn checkpoint() -> tempfile::TempDir {
+    let from =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../glyph-decode/tests/fixtures/vlm/qwen2_vl");
+    let dir = tempfile::tempdir().expect("a folder");
+    for entry in std::fs::read_dir(from).expect("the fixture") {
+        let path = entry.expect("an entry").path();
+        if path.is_file() {
+            let name = path.file_name().expect("a name");
+            std::fs::copy(&path, dir.path().join(name)).expect("a copy");
+        }
+    }
+    // The 94 visible characters of ASCII, space and line feed, as byte-level BPE writes them.
+    let characters = ('!'..='~').chain(['Ġ', 'Ċ']).map(String::from);
+    // Special tokens take the next ids, and those of the checkpoint begin at 150.
+    let unused = (96..150).map(|id| format!("unused {id}"));
+    let vocab: serde_json::Map<String, Value> = characters
+        .chain(unused)
+        .zip(0..)
+        .map(|(token, id)| (token, id.into()))
+        .collect();
+    let special = [
+        "<|im_start|>",
+        "<|im_end|>",
+        "<|vision_start|>",
+        "<|vision_end|>",
+        "<|vision_pad|>",
+        "<|image_pad|>",
+        "<|video_pad|>",
+    ];
+    let added: Vec<Value> = special
+        .iter()
+        .zip(150..)
+        .map(|(name, id)| {
+            json!({
+                "id": id, "content": name, "special": true, "single_word": false,
+                "lstrip": false, "rstrip": false, "normalized": false,
+            })
+        })
+        .collect();
+    let bytes = json!({
+        "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true,
+    });
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": added,
+        "normalizer": null, "pre_tokenizer": bytes, "post_processor": null, "decoder": bytes,
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false,
+            "ignore_merges": false, "vocab": vocab, "merges": [],
+        },
+    });
+    write(dir.path(), "tokenizer.json", &tokenizer.to_string());
+    write(dir.path(), "chat_template.jinja", TEMPLATE);
+    dir
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).expect("it can be written");
+}
+
+fn path(folder: &tempfile::TempDir) -> &str {
+    folder.path().to_str().expect("a path of text")
+}
+
+#[test]
+fn all_pages_are_shown_and_counted() {
+    let folder = checkpoint();
+    let pipeline = Pipeline::from_pretrained(path(&folder), &device()).expect("a checkpoint");
+    let document = Document::from_text("The code of the door is 4711.");
+    let reply = pipeline
+        .ask(&document, "What is the code?")
+        .expect("an answer");
+    let writing = reply.output.writing.expect("a model wrote it");
+    assert_eq!(writing.pages_given, [1]);
+    let name = folder.path().file_name().expect("a name").to_str();
+    assert_eq!(Some(&writing.writer[..]), name);
+    assert!(!writing.checked);
+    // The page of Glyph's style is squeezed into the 50,176 pixels that the checkpoint's processor
+    // allows.
+    let style = RenderConfig::preset("glyph-en").expect("a preset");
+    let page = Typesetter::new(style)
+        .expect("a style")
+        .render(&document)
+        .expect("a page")
+        .remove(0);
+    let writer =
+        VisionLanguageWriter::open(folder.path(), Some(DType::F32), &device()).expect("it");
+    use glyph_pipeline::PageWriter as _;
+    let tokens = writer
+        .vision_tokens(page.height, page.width)
+        .expect("a size");
+    assert!((1..=64).contains(&tokens), "{tokens}");
+    assert_eq!(reply.tokens.vision_local, tokens);
+    assert_eq!(reply.tokens.vision_global, 0);
+    assert!(reply.tokens.text > 5 && reply.tokens.writer.output > 0);
+    assert!(reply.tokens.writer.prompt > tokens);
+    assert!(reply.crops.is_empty() && reply.output.evidence.is_empty());
+    assert!((0.0..=1.0).contains(&reply.output.confidence));
+
+    // The same question again, and one that begins as this one: the page is read once.
+    let again = pipeline
+        .ask(&document, "What is the code?")
+        .expect("an answer");
+    assert_eq!(again.output.text, reply.output.text);
+    assert!(again.tokens.writer.reused > tokens, "{:?}", again.tokens);
+}
+
+#[test]
+fn more_pages_than_fit_are_an_error_or_become_crops() {
+    let folder = checkpoint();
+    let filler = "Nothing of note was said about the weather on that day. ".repeat(30);
+    let mut text = String::new();
+    for _ in 0..60 {
+        text += &filler;
+        text += "\n\n";
+    }
+    text += "The code of the door is 4711.\n\n";
+    text += &filler;
+    let document = Document::from_text(&text);
+    let question = "What is the code of the door?";
+    let pipeline = Pipeline::from_pretrained(path(&folder), &device()).expect("a checkpoint");
+    let error = pipeline
+        .ask(&document, question)
+        .expect_err("too many pages");
+    let PipelineError::TooManyVisionTokens {
+        vision_tokens,
+        limit,
+        over,
+        context_length,
+    } = error
+    else {
+        panic!("another error: {error}");
+    };
+    assert_eq!(vision_tokens, limit + over);
+    assert_eq!(context_length, 512);
+    assert!(error.to_string().contains(&over.to_string()), "{error}");
+    assert!(error.to_string().contains("max_vision_tokens"), "{error}");
+
+    let pipeline = Pipeline::builder()
+        .device(&device())
+        .pretrained(path(&folder), Some(DType::F32))
+        .expect("a checkpoint")
+        .max_vision_tokens(160)
+        .build()
+        .expect("a pipeline");
+    let reply = pipeline.ask(&document, question).expect("an answer");
+    assert!(
+        (1..=160).contains(&reply.tokens.vision_local),
+        "{:?}",
+        reply.tokens
+    );
+    assert!(reply.tokens.vision_global > 0, "the scan is counted");
+    assert!(!reply.crops.is_empty());
+    let seen: String = reply.output.evidence.iter().map(|e| &e.text[..]).collect();
+    assert!(seen.contains("4711"), "{seen}");
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let open = |folder: &tempfile::TempDir| {
+        let error = Pipeline::from_pretrained(path(folder), &device()).expect_err("an error");
+        match std::error::Error::source(&error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        }
+    };
+    for file in [
+        "preprocessor_config.json",
+        "tokenizer.json",
+        "chat_template.jinja",
+    ] {
+        let folder = checkpoint();
+        std::fs::remove_file(folder.path().join(file)).expect("removed");
+        let error = open(&folder);
+        assert!(error.contains(file), "{file}: {error}");
+    }
+    let folder = checkpoint();
+    write(
+        folder.path(),
+        "preprocessor_config.json",
+        r#"{"image_processor_type": "Other"}"#,
+    );
+    assert!(open(&folder).contains("Other"));
+    let folder = checkpoint();
+    write(
+        folder.path(),
+        "config.json",
+        r#"{"model_type": "llava", "vision_config": {}}"#,
+    );
+    assert!(open(&folder).contains("llava"));
+    let error = Pipeline::from_pretrained("zai-org/no-such-checkpoint", &device());
+    assert!(
+        error
+            .expect_err("not fetched")
+            .to_string()
+            .contains("zai-org/no-such-checkpoint")
+    );
+}
