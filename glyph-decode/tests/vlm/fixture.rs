@@ -217,10 +217,17 @@ impl Case<'_> {
         let seen: Vec<bool> = mask.bytes.iter().map(|&m| m == 1).collect();
         let mut values = Vec::new();
         for (t, c) in (0..tiles).flat_map(|t| [(t, 0), (t, 1), (t, 2)]) {
-            for i in t * side * side..(t + 1) * side * side {
-                let value = (f32::from(pixels.bytes[3 * i + c]) / 255.0 - 0.5) / 0.5;
-                values.push(if seen[i] { value } else { 0.0 });
-            }
+            let tile = t * side * side;
+            let bytes = pixels.bytes[3 * tile..].chunks(3).map(|pixel| pixel[c]);
+            values.extend(
+                bytes
+                    .zip(&seen[tile..])
+                    .take(side * side)
+                    .map(|(byte, seen)| {
+                        let value = (f32::from(byte) / 255.0 - 0.5) / 0.5;
+                        if *seen { value } else { 0.0 }
+                    }),
+            );
         }
         ImageTiles {
             pixel_values: values,

@@ -198,10 +198,10 @@ impl Idefics3Tower {
         for &[seen_rows, seen_columns] in &inside {
             let row_buckets = buckets(rows, seen_rows, side);
             let column_buckets = buckets(columns, seen_columns, side);
-            for y in 0..rows {
-                for x in 0..columns {
+            for (y, row) in row_buckets.iter().enumerate() {
+                for (x, column) in column_buckets.iter().enumerate() {
                     let is_seen = y < seen_rows && x < seen_columns;
-                    let id = row_buckets[y] * side + column_buckets[x];
+                    let id = row * side + column;
                     ids.push(if is_seen { id as i32 } else { 0 });
                     hidden.push(!is_seen);
                 }
