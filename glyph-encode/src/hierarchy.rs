@@ -1,6 +1,10 @@
 //! From a coarse scan to the crops that are worth encoding finely.
 
+mod views;
+
 use std::collections::BTreeMap;
+
+pub use views::{JoinedViews, ViewSeparators, ViewToken, joined_tokens};
 
 use glyph_render::BBox;
 use serde::{Deserialize, Serialize};

@@ -26,5 +26,8 @@ pub use cache::{CachedEncoder, FeatureCache};
 pub use encoder::{Detail, EncoderInput, TokenGrid, TokenPosition, VisionEncoder, VisionTokens};
 pub use error::EncodeError;
 pub use glyph_render::{BBox, CellLayout, Page};
-pub use hierarchy::{Crop, CropBudget, RegionScore, plan_crops};
+pub use hierarchy::{
+    Crop, CropBudget, JoinedViews, RegionScore, ViewSeparators, ViewToken, joined_tokens,
+    plan_crops,
+};
 pub use rows::{Row, text_rows};
