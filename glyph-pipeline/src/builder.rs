@@ -10,7 +10,7 @@ use glyph_render::{RenderConfig, Renderer, Typesetter};
 
 use crate::pipeline::ProgressCallback;
 use crate::{
-    DeviceSpec, LanguageModelWriter, PageWriter, Pipeline, PipelineError, Progress,
+    DeviceSpec, LanguageModelWriter, PageWriter, Pipeline, PipelineError, Progress, RegionScorer,
     VisionLanguageWriter, Writer, pretrained,
 };
 
@@ -24,6 +24,7 @@ pub struct PipelineBuilder {
     writer: Option<Box<dyn Writer>>,
     page_writer: Option<Box<dyn PageWriter>>,
     view_renderer: Option<Box<dyn Renderer>>,
+    scorer: Option<Box<dyn RegionScorer>>,
     cache: Option<(PathBuf, u64)>,
     max_vision_tokens: Option<usize>,
     progress: Option<Box<ProgressCallback>>,
@@ -89,6 +90,14 @@ impl PipelineBuilder {
     #[must_use]
     pub fn view_renderer(mut self, renderer: impl Renderer + 'static) -> Self {
         self.view_renderer = Some(Box::new(renderer));
+        self
+    }
+
+    /// Finds the parts of pages that a page writer is shown where not all have room; by default the
+    /// built-in model reads the pages coarsely and ranks their rows.
+    #[must_use]
+    pub fn scorer(mut self, scorer: impl RegionScorer + 'static) -> Self {
+        self.scorer = Some(Box::new(scorer));
         self
     }
 
@@ -200,6 +209,7 @@ impl PipelineBuilder {
             encoder,
             writer: self.writer,
             page_writer: self.page_writer,
+            scorer: self.scorer,
             view_renderer: match self.view_renderer {
                 Some(renderer) => renderer,
                 None => Box::new(Typesetter::new(RenderConfig::preset("glyph-en")?)?),

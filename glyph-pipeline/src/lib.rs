@@ -30,6 +30,7 @@ mod page_writer;
 mod pipeline;
 pub mod pretrained;
 mod progress;
+mod scorer;
 pub mod tasks;
 mod viewing;
 mod writer;
@@ -44,6 +45,7 @@ pub use page_writer::{PageView, PageWriter, ViewRequest, VisionLanguageWriter, W
 pub use pipeline::{Pipeline, Reply, Scan};
 pub use pretrained::PretrainedError;
 pub use progress::{Progress, Stage};
+pub use scorer::{ClipScorer, RegionScorer};
 pub use writer::{LanguageModelWriter, WriteRequest, Writer, Written};
 #[cfg(feature = "json-schema")]
 pub use writing::JsonExtraction;

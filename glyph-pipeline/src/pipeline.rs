@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use crate::tasks::{self, Answer, Extraction, ReadLine, SummarySentence};
 use crate::{
-    PageWriter, PipelineBuilder, PipelineError, Progress, Stage, StageSeconds, TokenAccount,
-    TokenCounter, Writer,
+    PageWriter, PipelineBuilder, PipelineError, Progress, RegionScorer, Stage, StageSeconds,
+    TokenAccount, TokenCounter, Writer,
 };
 
 pub(crate) type ProgressCallback = dyn Fn(Progress) -> ControlFlow<()> + Send + Sync;
@@ -34,6 +34,7 @@ pub struct Pipeline {
     pub(crate) readout: Box<dyn Readout>,
     pub(crate) writer: Option<Box<dyn Writer>>,
     pub(crate) page_writer: Option<Box<dyn PageWriter>>,
+    pub(crate) scorer: Option<Box<dyn RegionScorer>>,
     /// Draws the pages that the page writer sees.
     pub(crate) view_renderer: Box<dyn Renderer>,
     pub(crate) max_vision_tokens: Option<usize>,

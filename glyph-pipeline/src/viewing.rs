@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use glyph_decode::FinishReason;
 use glyph_encode::preprocess::page_to_rgb;
-use glyph_encode::{Crop, CropBudget, plan_crops};
-use glyph_render::{Block, Document, Page};
+use glyph_encode::{Crop, CropBudget, RegionScore, plan_crops};
+use glyph_render::{Block, Document, Page, Renderer};
 use image::{Rgb, RgbImage, imageops};
 
 use crate::page_writer::{PageView, PageWriter, ViewRequest, WrittenFromPages};
 use crate::pipeline::{finish, region_scores};
+use crate::scorer::RegionScorer;
 use crate::tasks::{self, Answer, Evidence, ReadLine, Writing};
 use crate::writing::name_of;
 use crate::{
@@ -22,6 +23,9 @@ const ANSWER_TOKENS: usize = 2048;
 /// Sides of crops are padded to a multiple of this, so that preprocessors of 28 px tokens leave
 /// the letters' size alone.
 const CROP_GRAIN: u32 = 28;
+
+/// Pages that are scored at once.
+const PAGES_AT_ONCE: usize = 8;
 
 /// What a model is shown of a document.
 struct Shown {
@@ -163,7 +167,7 @@ impl Pipeline {
         })
     }
 
-    /// Scans the document, and cuts what matters out of its pages.
+    /// Scores the document's regions, and cuts those that matter out of its pages.
     fn show_crops(
         &self,
         writer: &dyn PageWriter,
@@ -172,20 +176,38 @@ impl Pipeline {
         budget: usize,
     ) -> Result<Shown, PipelineError> {
         tasks::check_question(question)?;
-        let scan = self.scan(document)?;
-        let scores = tasks::rank(question, &scan.lines);
+        let (scan, regions, renderer) = match &self.scorer {
+            Some(scorer) => {
+                let regions = self.score_views(&**scorer, document, question)?;
+                (None, regions, &self.view_renderer)
+            }
+            None => {
+                let scan = self.scan(document)?;
+                let scores = tasks::rank(question, &scan.lines);
+                let regions = region_scores(&scan, &scores);
+                (Some(scan), regions, &self.renderer)
+            }
+        };
         let drawing = Instant::now();
-        // The cost of a row depends on how many lie together; so the budget is met by halving.
+        // What a region costs depends on how many lie together; so the budget is met step by step.
         let mut share = budget;
         loop {
-            let row = writer.vision_tokens(CROP_GRAIN, 25 * CROP_GRAIN)?.max(1);
+            let tallest = regions.iter().map(|region| region.bbox.height).max();
+            let widest = regions.iter().map(|region| region.bbox.width).max();
+            let (height, width) = (tallest.unwrap_or(1), widest.unwrap_or(1));
+            let padded = writer.vision_tokens(
+                height.next_multiple_of(CROP_GRAIN),
+                width.next_multiple_of(CROP_GRAIN),
+            )?;
+            // Rows lower than a token share it with their neighbours.
+            let rows = (CROP_GRAIN / height.max(1)).max(1) as usize;
             let plan = CropBudget {
                 max_vision_tokens: share,
-                tokens_per_row: row.div_ceil(2),
-                context_rows: 1,
+                tokens_per_row: (padded / rows).max(1),
+                context_rows: u32::from(scan.is_some()),
             };
-            let crops = plan_crops(&region_scores(&scan, &scores), &plan);
-            let views = self.cut(document, &crops)?;
+            let crops = plan_crops(&regions, &plan);
+            let views = cut_all(&**renderer, document, &crops)?;
             let mut cost = 0;
             for view in &views {
                 cost += writer.vision_tokens(view.picture.height(), view.picture.width())?
@@ -195,7 +217,7 @@ impl Pipeline {
                 return Ok(Shown {
                     views,
                     crops,
-                    scan: Some(scan),
+                    scan,
                     render: drawing.elapsed().as_secs_f64(),
                 });
             }
@@ -203,24 +225,36 @@ impl Pipeline {
         }
     }
 
-    /// Pictures of crops.
-    fn cut(&self, document: &Document, crops: &[Crop]) -> Result<Vec<PageView>, PipelineError> {
-        let last = crops.iter().map(|crop| crop.page).max().unwrap_or(0);
-        let mut views = Vec::new();
-        for page in self.renderer.pages(document) {
-            let page = page?;
-            if page.number > last {
-                break;
-            }
-            for crop in crops.iter().filter(|crop| crop.page == page.number) {
-                views.push(PageView {
-                    picture: cut(&page, crop)?,
-                    page: page.number,
-                    bbox: Some(crop.bbox),
+    /// The regions of the pages that the page writer would see, a few pages at a time.
+    fn score_views(
+        &self,
+        scorer: &dyn RegionScorer,
+        document: &Document,
+        question: &str,
+    ) -> Result<Vec<RegionScore>, PipelineError> {
+        let mut out = Vec::new();
+        let mut pages = Vec::new();
+        let mut done = 0;
+        let mut rest = self.view_renderer.pages(document).peekable();
+        while let Some(page) = rest.next() {
+            pages.push(page?);
+            if pages.len() == PAGES_AT_ONCE || rest.peek().is_none() {
+                out.extend(scorer.score(question, &pages)?);
+                done += pages.len();
+                pages.clear();
+                let told = self.progress.as_ref().map(|callback| {
+                    callback(Progress {
+                        stage: Stage::Scan,
+                        pages: done,
+                        fraction: if rest.peek().is_none() { 1.0 } else { 0.5 },
+                    })
                 });
+                if told.is_some_and(|flow| flow.is_break()) {
+                    return Err(PipelineError::Cancelled { pages: done });
+                }
             }
         }
-        Ok(views)
+        Ok(out)
     }
 
     /// Runs a request and tells the progress callback.
@@ -244,6 +278,30 @@ impl Pipeline {
         }
         Ok(written)
     }
+}
+
+/// Pictures of crops.
+fn cut_all(
+    renderer: &dyn Renderer,
+    document: &Document,
+    crops: &[Crop],
+) -> Result<Vec<PageView>, PipelineError> {
+    let last = crops.iter().map(|crop| crop.page).max().unwrap_or(0);
+    let mut views = Vec::new();
+    for page in renderer.pages(document) {
+        let page = page?;
+        if page.number > last {
+            break;
+        }
+        for crop in crops.iter().filter(|crop| crop.page == page.number) {
+            views.push(PageView {
+                picture: cut(&page, crop)?,
+                page: page.number,
+                bbox: Some(crop.bbox),
+            });
+        }
+    }
+    Ok(views)
 }
 
 impl Shown {

@@ -5,7 +5,10 @@ use std::path::Path;
 
 use burn::tensor::{DType, Device};
 use glyph_pipeline::render::{Document, RenderConfig, Renderer as _, Typesetter};
-use glyph_pipeline::{DeviceSpec, Pipeline, PipelineError, VisionLanguageWriter};
+use glyph_pipeline::{
+    ClipScorer, DeviceSpec, PageWriter as _, Pipeline, PipelineError, RegionScorer as _,
+    VisionLanguageWriter,
+};
 use serde_json::{Value, json};
 
 const TEMPLATE: &str = "{% for message in messages %}<|im_start|>{{ message.role }}\n\
@@ -107,7 +110,6 @@ fn all_pages_are_shown_and_counted() {
         .remove(0);
     let writer =
         VisionLanguageWriter::open(folder.path(), Some(DType::F32), &device()).expect("it");
-    use glyph_pipeline::PageWriter as _;
     let tokens = writer
         .vision_tokens(page.height, page.width)
         .expect("a size");
@@ -130,15 +132,7 @@ fn all_pages_are_shown_and_counted() {
 #[test]
 fn more_pages_than_fit_are_an_error_or_become_crops() {
     let folder = checkpoint();
-    let filler = "Nothing of note was said about the weather on that day. ".repeat(30);
-    let mut text = String::new();
-    for _ in 0..60 {
-        text += &filler;
-        text += "\n\n";
-    }
-    text += "The code of the door is 4711.\n\n";
-    text += &filler;
-    let document = Document::from_text(&text);
+    let document = long_document();
     let question = "What is the code of the door?";
     let pipeline = Pipeline::from_pretrained(path(&folder), &device()).expect("a checkpoint");
     let error = pipeline
@@ -175,6 +169,115 @@ fn more_pages_than_fit_are_an_error_or_become_crops() {
     assert!(!reply.crops.is_empty());
     let seen: String = reply.output.evidence.iter().map(|e| &e.text[..]).collect();
     assert!(seen.contains("4711"), "{seen}");
+}
+
+/// Many pages about the weather, and a sentence about a door.
+fn long_document() -> Document {
+    let filler = "Nothing of note was said about the weather on that day. ".repeat(30) + "\n\n";
+    let fact = "The code of the door is 4711.\n\n";
+    Document::from_text(&format!("{}{fact}{filler}", filler.repeat(60)))
+}
+
+/// The fixture of CLIP with a tokenizer of a few words.
+fn clip() -> tempfile::TempDir {
+    let from =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../glyph-encode/tests/fixtures/clip/patch14");
+    let dir = tempfile::tempdir().expect("a folder");
+    for file in [
+        "config.json",
+        "model.safetensors",
+        "preprocessor_config.json",
+    ] {
+        std::fs::copy(from.join(file), dir.path().join(file)).expect("a copy");
+    }
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "normalizer": {"type": "Lowercase"}, "pre_tokenizer": {"type": "Whitespace"},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [
+                {"SpecialToken": {"id": "<start>", "type_id": 0}},
+                {"Sequence": {"id": "A", "type_id": 0}},
+                {"SpecialToken": {"id": "<end>", "type_id": 0}},
+            ],
+            "pair": [],
+            "special_tokens": {
+                "<start>": {"id": "<start>", "ids": [98], "tokens": ["<start>"]},
+                "<end>": {"id": "<end>", "ids": [99], "tokens": ["<end>"]},
+            },
+        },
+        "decoder": null,
+        "model": {
+            "type": "WordLevel", "unk_token": "?",
+            "vocab": {"?": 0, "code": 1, "door": 2, "what": 3, "<start>": 98, "<end>": 99},
+        },
+    });
+    write(dir.path(), "tokenizer.json", &tokenizer.to_string());
+    dir
+}
+
+#[test]
+fn clip_chooses_what_is_shown() {
+    let (checkpoint, clip) = (checkpoint(), clip());
+    let scorer = || ClipScorer::open(clip.path(), None, &device()).expect("CLIP");
+    let document = long_document();
+    let question = "What is the code of the door?";
+    let ask = || {
+        Pipeline::builder()
+            .device(&device())
+            .pretrained(path(&checkpoint), Some(DType::F32))
+            .expect("a checkpoint")
+            .scorer(scorer())
+            .max_vision_tokens(150)
+            .build()
+            .expect("a pipeline")
+            .ask(&document, question)
+            .expect("an answer")
+    };
+    let reply = ask();
+    assert!(
+        (1..=150).contains(&reply.tokens.vision_local),
+        "{:?}",
+        reply.tokens
+    );
+    assert!(!reply.crops.is_empty());
+    assert_eq!(reply.crops, ask().crops, "the same pages, the same crops");
+
+    // The best regions are those that the scorer likes best, whatever a random CLIP likes.
+    let style = RenderConfig::preset("glyph-en").expect("a preset");
+    let pages = Typesetter::new(style)
+        .expect("a style")
+        .render(&document)
+        .expect("pages");
+    let regions = scorer().score(question, &pages).expect("scores");
+    assert!(regions.iter().all(|r| r.score > 0.0 && r.score <= 1.0));
+    let first: Vec<_> = regions
+        .iter()
+        .filter(|r| r.page == 1)
+        .map(|r| r.bbox)
+        .collect();
+    assert_eq!(first[0].y, 0);
+    assert!(
+        first.windows(2).all(|w| w[0].y + w[0].height == w[1].y),
+        "{first:?}"
+    );
+    assert_eq!(first.iter().map(|b| b.height).sum::<u32>(), pages[0].height);
+    let best = regions
+        .iter()
+        .max_by(|a, b| a.score.total_cmp(&b.score))
+        .expect("regions");
+    let shown = |page, y| {
+        reply
+            .crops
+            .iter()
+            .any(|c| c.page == page && (c.bbox.y..c.bbox.y + c.bbox.height).contains(&y))
+    };
+    assert!(shown(best.page, best.bbox.y), "{best:?}");
+
+    // A question longer than CLIP's positions is cut, not refused.
+    assert!(scorer().score(&"door ".repeat(100), &pages[..1]).is_ok());
+    let wrong = ClipScorer::open(checkpoint.path(), None, &device()).expect_err("no CLIP");
+    assert!(wrong.to_string().contains("CLIP"), "{wrong}");
 }
 
 #[test]

@@ -356,6 +356,11 @@ impl ClipTextTower {
         })
     }
 
+    /// Most tokens of a text.
+    pub fn max_tokens(&self) -> usize {
+        self.position_embedding.dims()[0]
+    }
+
     /// Features of each token, after the last norm. `hidden_states` takes the output of each
     /// layer.
     ///
