@@ -44,6 +44,23 @@ impl ImageEmbeds {
             fingerprint: None,
         }
     }
+
+    /// The frames of a video, each by itself.
+    pub fn frames(&self) -> Vec<Self> {
+        let [frames, rows, columns] = self.grid;
+        let n = rows * columns;
+        let frame = |i: usize| Self {
+            embeds: self.embeds.clone().narrow(0, i * n, n),
+            grid: [1, rows, columns],
+            temporal_step: 1.0,
+            fingerprint: self.fingerprint.map(|mut fingerprint| {
+                let place = (i as u64).to_le_bytes();
+                fingerprint.iter_mut().zip(place).for_each(|(f, p)| *f ^= p);
+                fingerprint
+            }),
+        };
+        (0..frames).map(frame).collect()
+    }
 }
 
 /// Which positions of a forward pass get logits.

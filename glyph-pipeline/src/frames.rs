@@ -1,10 +1,17 @@
 //! Streams of images, such as slides or a screen: what does not change is read once.
 
+use std::time::Instant;
+
+use glyph_decode::FinishReason;
 use glyph_encode::{EncodeError, text_rows};
 use glyph_render::{BBox, Block, Document, Page, PageImage};
+use image::RgbImage;
 
+use crate::page_writer::VideoRequest;
+use crate::pipeline::finish;
 use crate::tasks::Answer;
-use crate::{Pipeline, PipelineError, Reply};
+use crate::viewing::{answer_of, answer_tokens};
+use crate::{Pipeline, PipelineError, Reply, StageSeconds, TokenAccount};
 
 /// When a part of a frame counts as changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,6 +236,47 @@ impl Pipeline {
             .iter_mut()
             .for_each(|crop| number(&mut crop.page));
         Ok(reply)
+    }
+
+    /// Answers a question about a video whose frames lie `seconds_per_frame` apart, with the video
+    /// tokens of the page writer's family. Two frames cost as many tokens as one picture; unlike
+    /// in [`ask_frames`](Self::ask_frames) every frame is seen whole.
+    ///
+    /// # Errors
+    /// If the page writer has no video tokens, the frames differ in size, or their tokens have no
+    /// room; [`PipelineError::NoWriter`] without a page writer.
+    pub fn ask_video(
+        &self,
+        frames: &[RgbImage],
+        seconds_per_frame: f64,
+        question: &str,
+    ) -> Result<Reply<Answer>, PipelineError> {
+        let Some(writer) = &self.page_writer else {
+            return Err(PipelineError::NoWriter {
+                task: "watching a video",
+            });
+        };
+        let started = Instant::now();
+        let room = answer_tokens(&**writer);
+        let request = VideoRequest::new(frames, seconds_per_frame, question, room);
+        let mut tell = |fraction: f64| self.tell_writing(frames.len(), fraction);
+        let written = writer.write_from_video(&request, &mut tell)?;
+        if written.finish_reason == FinishReason::Cancelled {
+            return Err(PipelineError::Cancelled {
+                pages: frames.len(),
+            });
+        }
+        let mut tokens = TokenAccount::new(0, 0, written.vision_tokens);
+        tokens.writer.add(&written.usage);
+        let given = (1..=frames.len() as u32).collect();
+        let reply = Reply {
+            output: (),
+            tokens,
+            seconds: StageSeconds::default(),
+            crops: Vec::new(),
+        };
+        let output = answer_of(&**writer, written, given, Vec::new());
+        Ok(finish(reply, output, started, 0.0))
     }
 }
 

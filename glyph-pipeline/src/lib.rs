@@ -41,7 +41,9 @@ pub use builder::PipelineBuilder;
 pub use device::{DeviceError, DeviceSpec, ResolvedDevice};
 pub use error::PipelineError;
 pub use frames::{FrameChange, FrameConfig, FrameStream};
-pub use page_writer::{PageView, PageWriter, ViewRequest, VisionLanguageWriter, WrittenFromPages};
+pub use page_writer::{
+    PageView, PageWriter, VideoRequest, ViewRequest, VisionLanguageWriter, WrittenFromPages,
+};
 pub use pipeline::{Pipeline, Reply, Scan};
 pub use pretrained::PretrainedError;
 pub use progress::{Progress, Stage};

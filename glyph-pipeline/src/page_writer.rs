@@ -47,6 +47,37 @@ impl<'a> ViewRequest<'a> {
     }
 }
 
+/// A video that a page writer is to watch.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct VideoRequest<'a> {
+    /// Its frames, all of one size.
+    pub frames: &'a [RgbImage],
+    /// Seconds from a frame to the next.
+    pub seconds_per_frame: f64,
+    /// The task.
+    pub user: &'a str,
+    /// Most tokens to write.
+    pub max_new_tokens: usize,
+}
+
+impl<'a> VideoRequest<'a> {
+    /// A task over frames.
+    pub fn new(
+        frames: &'a [RgbImage],
+        seconds_per_frame: f64,
+        user: &'a str,
+        max_new_tokens: usize,
+    ) -> Self {
+        Self {
+            frames,
+            seconds_per_frame,
+            user,
+            max_new_tokens,
+        }
+    }
+}
+
 /// What a page writer has written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WrittenFromPages {
@@ -97,4 +128,21 @@ pub trait PageWriter: Send + Sync {
         request: &ViewRequest<'_>,
         progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
     ) -> Result<WrittenFromPages, DecodeError>;
+
+    /// Writes from a video, in the video tokens of the model's family.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), and if the model has no such tokens.
+    fn write_from_video(
+        &self,
+        request: &VideoRequest<'_>,
+        progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
+    ) -> Result<WrittenFromPages, DecodeError> {
+        let _ = (request, progress);
+        Err(DecodeError::Input {
+            what: "a video",
+            expected: "a model with video tokens".to_owned(),
+            found: self.name().to_owned(),
+        })
+    }
 }

@@ -53,7 +53,7 @@ impl Pipeline {
         let started = Instant::now();
         let shown = self.show(writer, document, question)?;
         let writing_since = Instant::now();
-        let request = ViewRequest::new(&shown.views, question, self.answer_tokens(writer));
+        let request = ViewRequest::new(&shown.views, question, answer_tokens(writer));
         let written = self.write_from_pages(writer, &request)?;
         let mut pages_given: Vec<u32> = shown.views.iter().map(|view| view.page).collect();
         pages_given.dedup();
@@ -64,22 +64,7 @@ impl Pipeline {
             None => TokenAccount::new(text_tokens(document), 0, written.vision_tokens),
         };
         tokens.writer.add(&written.usage);
-        let output = Answer {
-            text: written.text.trim().to_owned(),
-            evidence: shown.evidence(),
-            confidence: written.confidence,
-            writing: Some(Writing {
-                writer: writer.name().to_owned(),
-                pages_given,
-                draft: written.text.clone(),
-                thinking: written.thinking.clone(),
-                checked: false,
-                unsupported: Vec::new(),
-                foreign_pages: Vec::new(),
-                quoted: false,
-                finish_reason: name_of(&written.finish_reason),
-            }),
-        };
+        let output = answer_of(writer, written, pages_given, shown.evidence());
         let mut seconds = shown
             .scan
             .as_ref()
@@ -95,11 +80,6 @@ impl Pipeline {
         Ok(finish(read, output, started, 0.0))
     }
 
-    /// The tokens that the writer may write: a quarter of its context at most.
-    fn answer_tokens(&self, writer: &dyn PageWriter) -> usize {
-        ANSWER_TOKENS.min(writer.context_length() / 4).max(1)
-    }
-
     /// Chooses what the writer sees.
     fn show(
         &self,
@@ -107,7 +87,7 @@ impl Pipeline {
         document: &Document,
         question: &str,
     ) -> Result<Shown, PipelineError> {
-        let answer = self.answer_tokens(writer);
+        let answer = answer_tokens(writer);
         let text = writer.text_tokens(&ViewRequest::new(&[], question, answer))?;
         let limit = writer.context_length();
         let room = limit.saturating_sub(text + answer);
@@ -264,19 +244,54 @@ impl Pipeline {
         request: &ViewRequest<'_>,
     ) -> Result<WrittenFromPages, PipelineError> {
         let pages = request.views.len();
-        let mut tell = |fraction: f64| match &self.progress {
+        let mut tell = |fraction: f64| self.tell_writing(pages, fraction);
+        let written = writer.write(request, &mut tell)?;
+        if written.finish_reason == FinishReason::Cancelled || tell(1.0).is_break() {
+            return Err(PipelineError::Cancelled { pages });
+        }
+        Ok(written)
+    }
+
+    /// Tells the progress callback how far writing is.
+    pub(crate) fn tell_writing(&self, pages: usize, fraction: f64) -> ControlFlow<()> {
+        match &self.progress {
             Some(callback) => callback(Progress {
                 stage: Stage::Write,
                 pages,
                 fraction: fraction.clamp(0.0, 1.0),
             }),
             None => ControlFlow::Continue(()),
-        };
-        let written = writer.write(request, &mut tell)?;
-        if written.finish_reason == FinishReason::Cancelled || tell(1.0).is_break() {
-            return Err(PipelineError::Cancelled { pages });
         }
-        Ok(written)
+    }
+}
+
+/// The tokens that a page writer may write: a quarter of its context at most.
+pub(crate) fn answer_tokens(writer: &dyn PageWriter) -> usize {
+    ANSWER_TOKENS.min(writer.context_length() / 4).max(1)
+}
+
+/// What a page writer wrote, as an answer.
+pub(crate) fn answer_of(
+    writer: &dyn PageWriter,
+    written: WrittenFromPages,
+    pages_given: Vec<u32>,
+    evidence: Vec<Evidence>,
+) -> Answer {
+    Answer {
+        text: written.text.trim().to_owned(),
+        evidence,
+        confidence: written.confidence,
+        writing: Some(Writing {
+            writer: writer.name().to_owned(),
+            pages_given,
+            draft: written.text,
+            thinking: written.thinking,
+            checked: false,
+            unsupported: Vec::new(),
+            foreign_pages: Vec::new(),
+            quoted: false,
+            finish_reason: name_of(&written.finish_reason),
+        }),
     }
 }
 

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 const TEMPLATE: &str = "{% for message in messages %}<|im_start|>{{ message.role }}\n\
     {% if message.content is string %}{{ message.content }}{% else %}\
     {% for part in message.content %}{% if part.type == 'image' %}\
-    <|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }}{% endif %}{% endfor %}\
+    <|vision_start|><|image_pad|><|vision_end|>{% elif part.type == 'video' %}\
+    <|vision_start|><|video_pad|><|vision_end|>{% else %}{{ part.text }}{% endif %}{% endfor %}\
     {% endif %}<|im_end|>\n{% endfor %}\
     {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
@@ -278,6 +279,47 @@ fn clip_chooses_what_is_shown() {
     assert!(scorer().score(&"door ".repeat(100), &pages[..1]).is_ok());
     let wrong = ClipScorer::open(checkpoint.path(), None, &device()).expect_err("no CLIP");
     assert!(wrong.to_string().contains("CLIP"), "{wrong}");
+}
+
+#[test]
+fn frames_are_watched_in_video_tokens_or_one_by_one() {
+    let folder = checkpoint();
+    let pipeline = Pipeline::from_pretrained(path(&folder), &device()).expect("a checkpoint");
+    let frame = |level: u8| image::RgbImage::from_pixel(112, 56, image::Rgb([level; 3]));
+    let frames = [frame(0), frame(90), frame(180), frame(250)];
+    let reply = pipeline
+        .ask_video(&frames, 0.5, "What moves?")
+        .expect("an answer");
+    // Two frames are one, and the processor of Qwen2-VL makes it 128 tokens at least.
+    assert_eq!(reply.tokens.vision_local, 2 * 128);
+    assert_eq!(
+        reply.output.writing.expect("it was written").pages_given,
+        [1, 2, 3, 4]
+    );
+    let uneven = [frame(0), image::RgbImage::new(56, 56)];
+    assert!(pipeline.ask_video(&uneven, 0.5, "What moves?").is_err());
+    let error = Pipeline::builtin()
+        .expect("built in")
+        .ask_video(&frames, 0.5, "What moves?");
+    assert!(matches!(error, Err(PipelineError::NoWriter { .. })));
+
+    // One by one: the second frame is as the first, and not shown.
+    let slide = |level: u8| glyph_pipeline::render::PageImage {
+        name: "slide".into(),
+        width: 112,
+        height: 56,
+        pixels: vec![level; 112 * 56],
+        ..Default::default()
+    };
+    let slides = [slide(0), slide(0), slide(250)];
+    let reply = pipeline
+        .ask_frames(slides, "What is new?")
+        .expect("an answer");
+    assert_eq!(
+        reply.output.writing.expect("it was written").pages_given,
+        [1, 3]
+    );
+    assert_eq!(reply.tokens.vision_local, 2 * (4 * 2));
 }
 
 #[test]

@@ -168,6 +168,14 @@ impl VlmConfig {
         Ok(config)
     }
 
+    /// Rotary positions from a frame of a video to the next one, `seconds` later.
+    pub fn temporal_step(&self, seconds: f64) -> f64 {
+        match &self.vision {
+            VisionConfig::Qwen2_5Vl(vision) => vision.tokens_per_second as f64 * seconds,
+            _ => 1.0,
+        }
+    }
+
     /// Reads the text of a `config.json`.
     fn parse(file: &Value) -> Result<Self, String> {
         let model_type = file["model_type"].as_str().unwrap_or_default();

@@ -8,15 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::tensor::{DType, Device};
 use glyph_decode::{
     ChatTemplate, DecodeError, ExpandedPrompt, FinishReason, GenerationConfig, ImageEmbeds,
-    ImagePlaceholder, LanguageModel as _, Message, Part, PixelValues, Session, Tokenizer,
-    VisionLanguageModel, split_thinking,
+    ImagePlaceholder, LanguageModel as _, Message, Part, PixelValues, Session, Tokenizer, Usage,
+    VisionLanguageModel, VlmFamily, split_thinking,
 };
 use glyph_encode::EncodeError;
 use glyph_encode::checkpoint::{CheckpointError, LoadProgress};
-use glyph_encode::preprocess::ImagePreprocessor;
+use glyph_encode::preprocess::{ImagePreprocessor, PatchConfig, PatchFamily, PatchPreprocessor};
 use rayon::prelude::*;
 
-use super::{PageView, PageWriter, ViewRequest, WrittenFromPages};
+use super::{PageView, PageWriter, VideoRequest, ViewRequest, WrittenFromPages};
 
 /// Sessions grow by this many tokens.
 const CAPACITY_STEP: usize = 512;
@@ -37,6 +37,8 @@ pub struct VisionLanguageWriter {
     tokenizer: Arc<Tokenizer>,
     template: ChatTemplate,
     preprocessor: ImagePreprocessor,
+    /// Of families that have video tokens.
+    video_preprocessor: Option<PatchPreprocessor>,
     config: GenerationConfig,
     held: Mutex<Held>,
 }
@@ -90,6 +92,7 @@ impl VisionLanguageWriter {
         let text = std::fs::read_to_string(&path)
             .map_err(|source| CheckpointError::Io { path, source })?;
         let preprocessor = ImagePreprocessor::from_json(&text).map_err(EncodeError::from)?;
+        let video_preprocessor = video_preprocessor(folder, &preprocessor)?;
         let tokenizer = Tokenizer::from_file(folder.join("tokenizer.json"))?;
         let template = ChatTemplate::from_folder(folder)?.ok_or_else(|| {
             DecodeError::ChatTemplate(format!(
@@ -108,6 +111,7 @@ impl VisionLanguageWriter {
             tokenizer: Arc::new(tokenizer),
             template,
             preprocessor,
+            video_preprocessor,
             config,
             held: Mutex::default(),
         })
@@ -222,6 +226,67 @@ impl VisionLanguageWriter {
         *kept = out.iter().take_while(fits).cloned().collect();
         Ok(Some(out))
     }
+
+    /// Checks that a prompt and its answer have room.
+    fn check_room(&self, prompt: &ExpandedPrompt, answer: usize) -> Result<(), DecodeError> {
+        let new = prompt.ids.len() + answer;
+        if new > self.context_length() {
+            return Err(DecodeError::ContextFull {
+                held: 0,
+                new,
+                capacity: self.context_length(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Reads a prompt with its pictures, and writes.
+    fn answer(
+        &self,
+        held: &mut Held,
+        prompt: &ExpandedPrompt,
+        images: &[ImageEmbeds],
+        max_new_tokens: usize,
+        progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
+    ) -> Result<WrittenFromPages, DecodeError> {
+        let vision_tokens = images.iter().map(|image| image.embeds.dims()[0]).sum();
+        let segments = self.model.segments(&prompt.ids, images)?;
+        let mut config = self.config.clone();
+        config.max_new_tokens = max_new_tokens;
+        let capacity = (prompt.ids.len() + max_new_tokens)
+            .next_multiple_of(CAPACITY_STEP)
+            .min(self.context_length());
+        let mut session = match held.session.take() {
+            Some(session) if session.capacity() >= capacity => session,
+            _ => Session::new(self.model.clone(), self.tokenizer.clone(), capacity)?,
+        };
+        let total = (max_new_tokens * 4 + prompt.ids.len()).max(1) as f64;
+        let mut out = session
+            .generate_from(&segments, &config)?
+            .on_progress(|p| {
+                let done = (p.prompt_tokens_read + 4 * p.generated_tokens) as f64 / total;
+                progress(ENCODING + (1.0 - ENCODING) * done)
+            })
+            .finish()?;
+        held.session = Some(session);
+        if let FinishReason::Loop { repeated, .. } = out.finish_reason {
+            // The rounds after the first say nothing new.
+            let keep = out.tokens.len().saturating_sub(repeated);
+            let ids: Vec<_> = out.tokens[..keep].iter().map(|t| t.token).collect();
+            out.text = self.tokenizer.decode(&ids);
+        }
+        let logprobs: Vec<f32> = out.tokens.iter().filter_map(|t| t.logprob).collect();
+        let mean = logprobs.iter().sum::<f32>() / logprobs.len().max(1) as f32;
+        let split = split_thinking(&out.text);
+        Ok(WrittenFromPages {
+            text: split.answer.to_string(),
+            thinking: split.thinking.map(|t| t.trim().to_owned()),
+            confidence: if logprobs.is_empty() { 0.0 } else { mean.exp() },
+            finish_reason: out.finish_reason,
+            usage: out.usage,
+            vision_tokens,
+        })
+    }
 }
 
 impl PageWriter for VisionLanguageWriter {
@@ -257,62 +322,120 @@ impl PageWriter for VisionLanguageWriter {
         progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
     ) -> Result<WrittenFromPages, DecodeError> {
         let prompt = self.prompt(request)?;
-        let wanted = prompt.ids.len() + request.max_new_tokens;
-        if wanted > self.context_length() {
-            return Err(DecodeError::ContextFull {
-                held: 0,
-                new: wanted,
-                capacity: self.context_length(),
-            });
-        }
+        self.check_room(&prompt, request.max_new_tokens)?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(images) = self.encode(request.views, &mut held.images, progress)? else {
-            return Ok(WrittenFromPages {
-                text: String::new(),
-                thinking: None,
-                confidence: 0.0,
-                finish_reason: FinishReason::Cancelled,
-                usage: Default::default(),
-                vision_tokens: 0,
+        match self.encode(request.views, &mut held.images, progress)? {
+            Some(images) => self.answer(
+                &mut held,
+                &prompt,
+                &images,
+                request.max_new_tokens,
+                progress,
+            ),
+            None => Ok(cancelled()),
+        }
+    }
+
+    fn write_from_video(
+        &self,
+        request: &VideoRequest<'_>,
+        progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
+    ) -> Result<WrittenFromPages, DecodeError> {
+        let (Some(preprocessor), Some(tower)) =
+            (&self.video_preprocessor, self.model.patch_tower())
+        else {
+            return Err(DecodeError::Input {
+                what: "a video",
+                expected: "a family with video tokens".to_owned(),
+                found: format!("{:?}", self.model.vlm_config().family),
             });
         };
-        let vision_tokens = images.iter().map(|image| image.embeds.dims()[0]).sum();
-        let segments = self.model.segments(&prompt.ids, &images)?;
-        drop(images);
-        let mut config = self.config.clone();
-        config.max_new_tokens = request.max_new_tokens;
-        let capacity = wanted
-            .next_multiple_of(CAPACITY_STEP)
-            .min(self.context_length());
-        let mut session = match held.session.take() {
-            Some(session) if session.capacity() >= capacity => session,
-            _ => Session::new(self.model.clone(), self.tokenizer.clone(), capacity)?,
+        let patches = preprocessor
+            .preprocess_video(request.frames)
+            .map_err(EncodeError::from)?;
+        let [frames, rows, columns] = patches.grid_thw;
+        let merge = tower.spatial_merge_size();
+        // Each frame of the grid stands for so many of the video.
+        let depth = preprocessor.config().temporal_patch_size as f64;
+        let seconds = depth * request.seconds_per_frame;
+        let place = ImagePlaceholder::Frames {
+            tokens_per_frame: (rows / merge) * (columns / merge),
+            timestamps: (0..frames).map(|i| i as f64 * seconds).collect(),
+            duration: Some(request.frames.len() as f64 * request.seconds_per_frame),
         };
-        let total = (request.max_new_tokens * 4 + prompt.ids.len()).max(1) as f64;
-        let mut out = session
-            .generate_from(&segments, &config)?
-            .on_progress(|p| {
-                let done = (p.prompt_tokens_read + 4 * p.generated_tokens) as f64 / total;
-                progress(ENCODING + (1.0 - ENCODING) * done)
-            })
-            .finish()?;
-        held.session = Some(session);
-        if let FinishReason::Loop { repeated, .. } = out.finish_reason {
-            // The rounds after the first say nothing new.
-            let keep = out.tokens.len().saturating_sub(repeated);
-            let ids: Vec<_> = out.tokens[..keep].iter().map(|t| t.token).collect();
-            out.text = self.tokenizer.decode(&ids);
+        let chat = [Message::user([Part::Video, Part::text(request.user)])];
+        let family = self.model.vlm_config().family;
+        let prompt = self
+            .template
+            .prompt(&chat, true, &self.tokenizer)?
+            .expand_images(&[place], family, &self.tokenizer)?;
+        self.check_room(&prompt, request.max_new_tokens)?;
+        let mut video = self
+            .model
+            .encode_images(&[PixelValues::Patches(patches)])?
+            .remove(0);
+        video.temporal_step = self.model.vlm_config().temporal_step(seconds);
+        if progress(ENCODING).is_break() {
+            return Ok(cancelled());
         }
-        let logprobs: Vec<f32> = out.tokens.iter().filter_map(|t| t.logprob).collect();
-        let mean = logprobs.iter().sum::<f32>() / logprobs.len().max(1) as f32;
-        let split = split_thinking(&out.text);
-        Ok(WrittenFromPages {
-            text: split.answer.to_string(),
-            thinking: split.thinking.map(|t| t.trim().to_owned()),
-            confidence: if logprobs.is_empty() { 0.0 } else { mean.exp() },
-            finish_reason: out.finish_reason,
-            usage: out.usage,
-            vision_tokens,
-        })
+        // GLM's prompts tell the time between frames, so that each stands alone.
+        let images = match family {
+            VlmFamily::Glm4v => video.frames(),
+            _ => vec![video],
+        };
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        self.answer(
+            &mut held,
+            &prompt,
+            &images,
+            request.max_new_tokens,
+            progress,
+        )
     }
+}
+
+/// What a writer has written that was stopped before its first word.
+fn cancelled() -> WrittenFromPages {
+    WrittenFromPages {
+        text: String::new(),
+        thinking: None,
+        confidence: 0.0,
+        finish_reason: FinishReason::Cancelled,
+        usage: Usage::default(),
+        vision_tokens: 0,
+    }
+}
+
+/// What prepares videos: of `video_preprocessor_config.json`, or of the pictures' settings within
+/// the limits that the family has for videos.
+fn video_preprocessor(
+    folder: &Path,
+    pictures: &ImagePreprocessor,
+) -> Result<Option<PatchPreprocessor>, DecodeError> {
+    let ImagePreprocessor::Patches(pictures) = pictures else {
+        return Ok(None);
+    };
+    let path = folder.join("video_preprocessor_config.json");
+    if path.exists() {
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| CheckpointError::Io { path, source })?;
+        let video = ImagePreprocessor::video_from_json(&text).map_err(EncodeError::from)?;
+        return Ok(match video {
+            ImagePreprocessor::Patches(video) => Some(video),
+            _ => None,
+        });
+    }
+    let defaults = match pictures.config().family {
+        PatchFamily::Glm4v => PatchConfig::glm4v_video(),
+        _ => PatchConfig::qwen2_vl_video(),
+    };
+    let config = PatchConfig {
+        min_pixels: defaults.min_pixels,
+        max_pixels: defaults.max_pixels,
+        max_video_tokens: defaults.max_video_tokens,
+        ..pictures.config().clone()
+    };
+    Ok(Some(
+        PatchPreprocessor::new(config).map_err(EncodeError::from)?,
+    ))
 }
