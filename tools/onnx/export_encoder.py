@@ -10,7 +10,8 @@ rows of text in tests/fixtures/rows.png.
 
 The graphs hold no weights. ONNX lets a tensor lie in another file at an offset, and a safetensors
 file is a header and raw tensors, so the graphs point into glyph-encode/assets/encoder.safetensors
-and are as small as graphs are. Its tensors are f16; the graphs cast them to f32.
+and are as small as graphs are. Its tensors are f16; the graphs cast them to f32. When the encoder
+has been trained again, run this again: what ONNX Runtime computes has changed.
 """
 
 import json

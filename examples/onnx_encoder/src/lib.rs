@@ -6,6 +6,10 @@
 //!
 //! The graphs are the built-in encoder's own, so the built-in readout reads what they say. For an
 //! encoder of your own, replace the graphs, and give the pipeline a `Readout` trained on its tokens.
+//!
+//! `tools/onnx/export_encoder.py` writes them. Their weights are the tensors of
+//! `glyph-encode/assets/encoder.safetensors`, as f16: burn-onnx folds no cast from f16, so they stay
+//! f16 in the program and in memory, and each forward pass casts them.
 
 use std::fmt;
 
@@ -24,6 +28,7 @@ use glyph_pipeline::encode::{
     missing_docs,
     unreachable_pub,
     clippy::all,
+    clippy::unwrap_used,
     reason = "generated"
 )]
 mod local {
@@ -36,6 +41,7 @@ mod local {
     missing_docs,
     unreachable_pub,
     clippy::all,
+    clippy::unwrap_used,
     reason = "generated"
 )]
 mod global {
@@ -186,8 +192,8 @@ fn part(bbox: BBox, column: usize, columns: usize) -> BBox {
 /// Whether at least half of a row's height lies in a region.
 fn lies_in(row: BBox, region: BBox) -> bool {
     let top = row.y.max(region.y);
-    let bottom = (row.y + row.height).min(region.y + region.height);
+    let bottom = (row.y + row.height).min(region.y.saturating_add(region.height));
     2 * bottom.saturating_sub(top) >= row.height.max(1)
-        && row.x < region.x + region.width
+        && row.x < region.x.saturating_add(region.width)
         && region.x < row.x + row.width
 }

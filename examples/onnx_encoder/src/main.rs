@@ -8,6 +8,7 @@
 )]
 
 use std::env;
+use std::ffi::OsString;
 
 use anyhow::{Context, Result, bail};
 use glyph_onnx_encoder::OnnxEncoder;
@@ -19,15 +20,15 @@ const TEXT: &str = "The lighthouse on Kell Rock was built in 1871. Its first kee
 const QUESTION: &str = "Who was the first keeper of the lighthouse?";
 
 fn main() -> Result<()> {
-    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
     let (document, question) = match arguments.as_slice() {
         [] => (Document::from_text(TEXT), QUESTION),
         [path, question] => (
-            Document::open(path).with_context(|| path.clone())?,
-            question.as_str(),
+            Document::open(path)?,
+            question.to_str().context("QUESTION: expected UTF-8")?,
         ),
         other => bail!(
-            "expected PATH and QUESTION, or nothing, found {} arguments",
+            "expected PATH and QUESTION or no arguments, found {}",
             other.len()
         ),
     };

@@ -1,5 +1,7 @@
 //! What the graphs compute is what ONNX Runtime and the built-in encoder compute.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
