@@ -56,15 +56,33 @@ impl Checkpoint<'_> {
         d_input: usize,
         d_output: usize,
     ) -> Result<Linear, CheckpointError> {
+        let parts: Vec<_> = names.iter().map(|name| (name, d_output)).collect();
+        self.joined_linear_as(&parts, d_input, true)
+    }
+
+    /// [`joined_linear`](Self::joined_linear) of layers of different widths: the name and the
+    /// outputs of each.
+    ///
+    /// # Errors
+    /// As [`tensor`](Self::tensor).
+    pub fn joined_linear_as(
+        &mut self,
+        parts: &[(impl AsRef<str>, usize)],
+        d_input: usize,
+        bias: bool,
+    ) -> Result<Linear, CheckpointError> {
         let (mut weights, mut biases) = (Vec::new(), Vec::new());
-        for name in names {
-            weights.push(self.tensor(&format!("{name}.weight"), [d_output, d_input])?);
-            biases.push(self.tensor(&format!("{name}.bias"), [d_output])?);
+        for (name, d_output) in parts {
+            let name = name.as_ref();
+            weights.push(self.tensor(&format!("{name}.weight"), [*d_output, d_input])?);
+            if bias {
+                biases.push(self.tensor(&format!("{name}.bias"), [*d_output])?);
+            }
         }
         let weight: Tensor<2> = Tensor::cat(weights, 0);
         Ok(Linear {
             weight: Param::from_tensor(weight.transpose()),
-            bias: Some(Param::from_tensor(Tensor::cat(biases, 0))),
+            bias: bias.then(|| Param::from_tensor(Tensor::cat(biases, 0))),
         })
     }
 
