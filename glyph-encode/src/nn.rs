@@ -32,6 +32,20 @@ pub fn attention_dtype(linear: &Linear) -> DType {
     }
 }
 
+/// The weight of a layer that mostly sees many rows at once, from what a checkpoint has. The CPU
+/// multiplies those almost twice as fast if it need not turn the weight first; a single row it
+/// multiplies faster by a view.
+///
+/// # Shapes
+/// - input: `[d_output, d_input]`; output: `[d_input, d_output]`
+pub(crate) fn weight_for_many_rows(weight: Tensor<2>) -> Tensor<2> {
+    // Half precision is widened before products, part by part, which needs outputs first.
+    match weight.dtype() == DType::F32 && is_host(&weight.device()) {
+        true => host::transposed(weight),
+        false => weight.transpose(),
+    }
+}
+
 /// LayerNorm or RMSNorm.
 #[derive(Module, Debug)]
 pub enum Norm {

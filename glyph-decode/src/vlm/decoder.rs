@@ -55,7 +55,7 @@ impl TextDecoder {
         }
         let norm = c.rms_norm("model.norm", hidden, config.rms_norm_eps)?;
         let lm_head = match config.tie_word_embeddings {
-            false => Some(c.linear("lm_head", hidden, config.vocab_size, false)?),
+            false => Some(c.streamed_linear(&[("lm_head", config.vocab_size)], hidden, false)?),
             true => {
                 c.ignore("lm_head.weight");
                 None
@@ -147,17 +147,17 @@ impl DecoderLayer {
             ],
             false => [None, Some(norm(c, "post_attention_layernorm")?), None],
         };
-        let down = c.linear(&at("mlp.down_proj"), inner, hidden, false)?;
+        let down = c.streamed_linear(&[(at("mlp.down_proj"), hidden)], inner, false)?;
         let feed_forward = match config.fused_gate_up {
             true => FeedForward::fused(
-                c.linear(&at("mlp.gate_up_proj"), hidden, 2 * inner, false)?,
+                c.streamed_linear(&[(at("mlp.gate_up_proj"), 2 * inner)], hidden, false)?,
                 down,
                 config.activation,
             ),
             false => {
                 let parts = ["mlp.gate_proj", "mlp.up_proj"].map(|part| (at(part), inner));
                 FeedForward::fused(
-                    c.joined_linear_as(&parts, hidden, false)?,
+                    c.streamed_linear(&parts, hidden, false)?,
                     down,
                     config.activation,
                 )
@@ -171,8 +171,8 @@ impl DecoderLayer {
         let parts = parts.map(|(part, width)| (at(&format!("self_attn.{part}")), width));
         Ok(Self {
             input_norm: norm(c, "input_layernorm")?,
-            qkv: c.joined_linear_as(&parts, hidden, bias)?,
-            o: c.linear(&at("self_attn.o_proj"), q_width, hidden, false)?,
+            qkv: c.streamed_linear(&parts, hidden, bias)?,
+            o: c.streamed_linear(&[(at("self_attn.o_proj"), hidden)], q_width, false)?,
             post_attention_norm,
             feed_forward_norm: feed_forward_norm.expect("both branches have it"),
             feed_forward,

@@ -134,10 +134,10 @@ mod tests {
             };
             let wide = |x: &Tensor<4>| x.clone().expand([2, heads, keys, 8]);
             let expected = attention(q.clone(), wide(&k), wide(&v), None, None, options);
-            let expected = expected.into_data().into_vec::<f32>().unwrap();
+            let expected = expected.into_data().try_into_vec::<f32>().unwrap();
             let found = attend(q, k, v, causal)
                 .into_data()
-                .into_vec::<f32>()
+                .try_into_vec::<f32>()
                 .unwrap();
             for (f, e) in found.iter().zip(expected) {
                 assert!((f - e).abs() < 1e-5, "{f}, expected {e}");

@@ -123,3 +123,12 @@ pub(super) fn softmax(x: Tensor<4>, scale: f32, visible: Option<usize>) -> Tenso
         kernels::softmax(x, width, scale, visible.map(|v| (rows, v)));
     })
 }
+
+/// A matrix with rows and columns exchanged in memory, not only as a view.
+pub(super) fn transposed(x: Tensor<2>) -> Tensor<2> {
+    let ([rows, width], device) = (x.dims(), x.device());
+    let data = data(x);
+    let mut out = vec![0.0; rows * width];
+    kernels::transpose(numbers(&data), width, &mut out);
+    Tensor::from_data(TensorData::new(out, [width, rows]), (&device, DType::F32))
+}

@@ -228,6 +228,27 @@ pub(super) fn rotate(
     });
 }
 
+/// Rows of `width` numbers into columns.
+pub(super) fn transpose(x: &[f32], width: usize, out: &mut [f32]) {
+    /// Side of a tile: its lines stay in the cache until all of it is read.
+    const TILE: usize = 32;
+    let rows = x.len() / width.max(1);
+    out.par_chunks_mut((TILE * rows).max(1))
+        .enumerate()
+        .for_each(|(i, out)| {
+            let left = i * TILE;
+            let columns = out.len() / rows;
+            for top in (0..rows).step_by(TILE) {
+                for y in top..rows.min(top + TILE) {
+                    let row = &x[y * width + left..][..columns];
+                    for (column, x) in row.iter().enumerate() {
+                        out[column * rows + y] = *x;
+                    }
+                }
+            }
+        });
+}
+
 #[inline(always)]
 fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
@@ -259,10 +280,10 @@ fn exp(x: f32) -> f32 {
     (p * r * r + r + 1.0) * scale
 }
 
-/// The error function to about 2e-7: Abramowitz and Stegun, 7.1.28 would be coarser than `exp`.
+/// The error function with an error of at most 1.5e-7: Abramowitz and Stegun, Handbook of
+/// Mathematical Functions, 7.1.26.
 #[inline(always)]
 fn erf(x: f32) -> f32 {
-    // 7.1.26, with an error of at most 1.5e-7.
     let a = x.abs();
     let t = 1.0 / (1.0 + 0.327_591_1 * a);
     let mut p = 1.061_405_4;
@@ -336,6 +357,17 @@ mod tests {
             &[0.0, 0.520_499_878, -0.842_700_793, 0.995_322_265],
             2e-7,
         );
+    }
+
+    #[test]
+    fn rows_become_columns() {
+        let (rows, width) = (45, 70);
+        let x = numbers(rows * width);
+        let mut out = vec![0.0; x.len()];
+        transpose(&x, width, &mut out);
+        for (i, found) in out.iter().enumerate() {
+            assert_eq!(*found, x[i % rows * width + i / rows]);
+        }
     }
 
     #[test]

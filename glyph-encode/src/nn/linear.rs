@@ -7,12 +7,15 @@ use rayon::prelude::*;
 
 use super::host::{self, is_host};
 
-/// Rows up to which `F16` weights are multiplied as they are: then reading them takes longer than
-/// computing with them.
-const FEW_ROWS: usize = 4;
+/// Rows up to which `F16` weights are multiplied as they are, row by row: then reading them takes
+/// longer than computing with them.
+const FEW_ROWS: usize = 8;
 
-/// Weights that are widened to `F32` at once: 128 MiB.
-const WIDEN: usize = 1 << 25;
+/// Weights that are widened to `F32` at once: 24 MiB, which allocators give out again and again.
+const WIDEN: usize = 6 << 20;
+
+/// Weights that are worth a thread of their own where there is but one row.
+const SPLIT: usize = 1 << 18;
 
 /// Multiplies `F32` hidden states by a layer of any type, and gives `F32`.
 ///
@@ -60,15 +63,43 @@ pub fn multiply<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
     let rows = dims.iter().product::<usize>() / d_input.max(1);
     let x: Tensor<2> = x.reshape([rows, d_input]);
     let dtype = weight.dtype();
-    let product = if dtype == DType::F32 {
-        x.cast(DType::F32).matmul(weight)
-    } else if is_host(&x.device()) && (rows > FEW_ROWS || dtype == DType::BF16) {
-        multiply_widened(x.cast(DType::F32), weight.transpose())
-    } else {
+    let product = if !is_host(&x.device()) {
         x.cast(dtype).matmul(weight).cast(DType::F32)
+    } else if dtype == DType::F32 {
+        match rows {
+            1 => multiply_row(x.cast(dtype), &weight),
+            _ => x.cast(dtype).matmul(weight),
+        }
+    } else if dtype == DType::F16 && (1..=FEW_ROWS).contains(&rows) {
+        let x = x.cast(dtype);
+        let products = (0..rows).map(|i| multiply_row(x.clone().narrow(0, i, 1), &weight));
+        joined(products.collect(), 0).cast(DType::F32)
+    } else {
+        multiply_widened(x.cast(DType::F32), weight.transpose())
     };
     dims[D - 1] = d_output;
     product.reshape(dims)
+}
+
+/// The product with one row. Burn's backend for the CPU computes it on one thread: here each
+/// thread takes some of the outputs.
+fn multiply_row(x: Tensor<2>, weight: &Tensor<2>) -> Tensor<2> {
+    let [d_input, d_output] = weight.dims();
+    let parts = (d_input * d_output / SPLIT).clamp(1, rayon::current_num_threads());
+    let step = d_output.div_ceil(parts).max(1);
+    let starts: Vec<usize> = (0..d_output).step_by(step).collect();
+    let products = starts.into_par_iter().map(|start| {
+        let part = weight.clone().narrow(1, start, step.min(d_output - start));
+        x.clone().matmul(part)
+    });
+    joined(products.collect(), 1)
+}
+
+fn joined(mut parts: Vec<Tensor<2>>, dim: usize) -> Tensor<2> {
+    match parts.len() {
+        1 => parts.remove(0),
+        _ => Tensor::cat(parts, dim),
+    }
 }
 
 /// The product with weights of half precision that become `F32` first: processors multiply those
@@ -78,23 +109,30 @@ pub fn multiply<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
 /// - `x`: `[n, d_input]`; `weight`: `[d_output, d_input]`; output: `[n, d_output]`
 fn multiply_widened(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     let [d_output, d_input] = weight.dims();
+    let device = weight.device();
     let step = (WIDEN / d_input.max(1)).max(1);
+    let mut wide = Vec::new();
     let parts = (0..d_output).step_by(step).map(|start| {
-        let part = weight.clone().narrow(0, start, step.min(d_output - start));
-        x.clone().matmul(widen(&part).transpose())
+        let rows = step.min(d_output - start);
+        wide.resize(rows * d_input, 0.0);
+        widen(&weight.clone().narrow(0, start, rows), &mut wide);
+        let data = TensorData::new(std::mem::take(&mut wide), [rows, d_input]);
+        let part = Tensor::<2>::from_data(data, (&device, DType::F32));
+        let product = x.clone().matmul(part.clone().transpose());
+        // The same memory serves the next part.
+        wide = part
+            .into_data()
+            .try_into_vec()
+            .expect("the type it was made of");
+        product
     });
-    let mut parts: Vec<Tensor<2>> = parts.collect();
-    match parts.len() {
-        1 => parts.remove(0),
-        _ => Tensor::cat(parts, 1),
-    }
+    joined(parts.collect(), 1)
 }
 
 /// Half precision to `F32`, on all threads.
-fn widen(weight: &Tensor<2>) -> Tensor<2> {
-    let [rows, width] = weight.dims();
-    let mut out = vec![0.0f32; rows * width];
-    // A copy of the half as many bytes, small enough to stay in the cache.
+fn widen(weight: &Tensor<2>, out: &mut [f32]) {
+    let [_, width] = weight.dims();
+    // A part goes through a copy that stays in the cache.
     let step = ((1 << 16) / width.max(1)).max(1);
     out.par_chunks_mut(step * width)
         .enumerate()
@@ -112,10 +150,6 @@ fn widen(weight: &Tensor<2>) -> Tensor<2> {
                     .convert_to_f32_slice(out),
             }
         });
-    Tensor::from_data(
-        TensorData::new(out, [rows, width]),
-        (&weight.device(), DType::F32),
-    )
 }
 
 #[cfg(test)]
@@ -133,17 +167,17 @@ mod tests {
         };
         for dtype in [DType::F16, DType::BF16] {
             let weight = numbers(700 * 130, [700, 130]).cast(dtype);
-            for rows in [1, 2, 40] {
+            for rows in [1, 3, 40] {
                 let x = numbers(rows * 130, [rows, 130]);
                 let wide = weight.clone().cast(DType::F32).transpose();
                 let expected = x
                     .clone()
                     .matmul(wide)
                     .into_data()
-                    .into_vec::<f32>()
+                    .try_into_vec::<f32>()
                     .unwrap();
                 let found = multiply(x, weight.clone().transpose()).into_data();
-                for (f, e) in found.into_vec::<f32>().unwrap().iter().zip(expected) {
+                for (f, e) in found.try_into_vec::<f32>().unwrap().iter().zip(expected) {
                     assert!((f - e).abs() < 0.02, "{f}, expected {e}");
                 }
             }

@@ -161,7 +161,7 @@ mod tests {
             let found = rotary.split(x.clone(), 2);
             for (found, expected) in found.into_iter().zip(by_burn.split(x.clone(), 2)) {
                 assert_eq!(found.dims(), expected.dims());
-                let numbers = |x: Tensor<3>| x.into_data().into_vec::<f32>().unwrap();
+                let numbers = |x: Tensor<3>| x.into_data().try_into_vec::<f32>().unwrap();
                 for (f, e) in numbers(found).iter().zip(numbers(expected)) {
                     assert!((f - e).abs() < 1e-5, "{f}, expected {e}");
                 }
