@@ -42,32 +42,8 @@ fn main() -> Result<()> {
             println!("peak\t{}", status("VmHWM"));
             Ok(())
         }
-        "scratch" => scratch(&device),
         _ => Err(USAGE.into()),
     }
-}
-
-fn scratch(device: &Device) -> Result<()> {
-    for (m, k, n) in [(257, 1024, 4096), (257, 4096, 1024), (512, 1536, 17920), (512, 8960, 1536), (1028, 1024, 4096)] {
-        for layout in ["out,in", "in,out"] {
-            let x = pixels([m, k], device);
-            let w = if layout == "out,in" { pixels([n, k], device).transpose() } else { pixels([k, n], device) };
-            let (t, _) = best(5, || Ok(for _ in 0..4 { let _ = x.clone().matmul(w.clone()); }))?;
-            println!("{m} {k} {n} {layout}: {:.1} GF/s cpu {:.1} wall", 4.0 * 2.0 * (m * k * n) as f64 / t.cpu / 1e6, 4.0 * 2.0 * (m * k * n) as f64 / t.wall / 1e6);
-        }
-    }
-    for (k, n) in [(1536, 17920), (8960, 1536), (1536, 151936)] {
-        for dtype in [DType::F32, DType::F16] {
-            for rows in [1, 2, 4, 8, 16, 32] {
-                let x = pixels([rows, k], device);
-                let w = pixels([n, k], device).cast(dtype).transpose();
-                let (t, _) = best(5, || Ok(glyph_encode::nn::multiply(x.clone(), w.clone())))?;
-                let (u, _) = best(5, || Ok(x.clone().cast(dtype).matmul(w.clone())))?;
-                println!("{rows}x {k} {n} {dtype:?}: multiply {t} ms, matmul {u} ms");
-            }
-        }
-    }
-    Ok(())
 }
 
 /// A picture like no other, the same in all programs.

@@ -33,7 +33,8 @@ pub fn attend_masked(
     mask: Option<Tensor<4, Bool>>,
     causal: bool,
 ) -> Tensor<4> {
-    if mask.is_none() && q.dtype() == DType::F32 && is_host(&q.device()) {
+    let on_host = q.dtype() == DType::F32 && is_host(&q.device());
+    if on_host && mask.is_none() && q.dims()[2] > 0 {
         return attend_on_host(&q, k, v, causal);
     }
     let options = AttentionModuleOptions {

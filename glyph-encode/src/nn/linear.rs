@@ -6,13 +6,14 @@ use half::slice::HalfFloatSliceExt as _;
 use rayon::prelude::*;
 
 use super::host::{self, is_host};
+use super::kernels;
 
 /// Rows up to which `F16` weights are multiplied as they are, row by row: then reading them takes
 /// longer than computing with them.
 const FEW_ROWS: usize = 8;
 
-/// Weights that are widened to `F32` at once: 24 MiB, which allocators give out again and again.
-const WIDEN: usize = 6 << 20;
+/// Weights that are widened to `F32` at once: 2 MiB, which caches hold.
+const WIDEN: usize = 1 << 19;
 
 /// Weights that are worth a thread of their own where there is but one row.
 const SPLIT: usize = 1 << 18;
@@ -103,7 +104,7 @@ fn joined(mut parts: Vec<Tensor<2>>, dim: usize) -> Tensor<2> {
 }
 
 /// The product with weights of half precision that become `F32` first: processors multiply those
-/// faster by far.
+/// faster by far, and faster still with inputs first.
 ///
 /// # Shapes
 /// - `x`: `[n, d_input]`; `weight`: `[d_output, d_input]`; output: `[n, d_output]`
@@ -111,16 +112,18 @@ fn multiply_widened(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     let [d_output, d_input] = weight.dims();
     let device = weight.device();
     let step = (WIDEN / d_input.max(1)).max(1);
-    let mut wide = Vec::new();
+    let (mut wide, mut turned) = (Vec::new(), Vec::new());
     let parts = (0..d_output).step_by(step).map(|start| {
         let rows = step.min(d_output - start);
         wide.resize(rows * d_input, 0.0);
         widen(&weight.clone().narrow(0, start, rows), &mut wide);
-        let data = TensorData::new(std::mem::take(&mut wide), [rows, d_input]);
+        turned.resize(rows * d_input, 0.0);
+        kernels::transpose(&wide, d_input, &mut turned);
+        let data = TensorData::new(std::mem::take(&mut turned), [d_input, rows]);
         let part = Tensor::<2>::from_data(data, (&device, DType::F32));
-        let product = x.clone().matmul(part.clone().transpose());
+        let product = x.clone().matmul(part.clone());
         // The same memory serves the next part.
-        wide = part
+        turned = part
             .into_data()
             .try_into_vec()
             .expect("the type it was made of");
