@@ -1,6 +1,7 @@
 //! Keys and values of the tokens that a model has seen.
 
 use burn::tensor::{DType, Device, Tensor, s};
+use glyph_encode::nn::is_host;
 
 use crate::DecodeError;
 
@@ -94,7 +95,7 @@ impl KvCache {
     }
 
     /// Makes an empty cache of tensors that refuses more than `capacity` tokens. The memory is
-    /// taken when the first token comes.
+    /// taken when the first token comes. On the CPU they are `F32` whatever `dtype` says.
     pub fn on_device(
         num_hidden_layers: usize,
         num_key_value_heads: usize,
@@ -112,7 +113,11 @@ impl KvCache {
         );
         cache.tensors = Some(TensorStore {
             layers: vec![None; num_hidden_layers],
-            dtype,
+            // The CPU would widen all of it at every step.
+            dtype: match is_host(device) {
+                true => DType::F32,
+                false => dtype,
+            },
             device: device.clone(),
         });
         cache

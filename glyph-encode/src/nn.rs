@@ -1,68 +1,48 @@
 //! Layers that the towers and decoders of vision-language models share.
 //!
 //! Hidden states are `F32` throughout; products with weights, and attention, run in the type of
-//! the weights. Half precision then costs no more than it has to: activations of large models
-//! outgrow `F16`, and sums of squares in it lose digits.
+//! the weights, or in `F32` where that is faster. Half precision then costs no more than it has
+//! to: activations of large models outgrow `F16`, and sums of squares in it lose digits.
 
+mod activation;
+mod attention;
+mod host;
+mod kernels;
+mod linear;
 mod rotary;
 
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear, RmsNorm};
-use burn::tensor::activation::{gelu, gelu_approximate, relu, sigmoid, silu};
-use burn::tensor::module::attention;
-use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Bool, DType, Tensor};
+use burn::tensor::{DType, Tensor};
 
+pub use activation::Activation;
+pub use attention::{attend, attend_masked, attend_segments};
+pub use host::is_host;
+use linear::bias;
+pub use linear::{multiply, project, project_onto};
 pub use rotary::{Rotary, RotaryPairs, inverse_frequencies};
 
-/// Multiplies `F32` hidden states by a layer of any type, and gives `F32`.
+/// The type in which queries, keys and values of a layer go into attention: that of its weights,
+/// but `F32` on the CPU, which has to compute in it anyway.
+pub fn attention_dtype(linear: &Linear) -> DType {
+    let weight = linear.weight.val();
+    match is_host(&weight.device()) {
+        true => DType::F32,
+        false => weight.dtype(),
+    }
+}
+
+/// The weight of a layer that mostly sees many rows at once, from what a checkpoint has. The CPU
+/// multiplies those almost twice as fast if it need not turn the weight first; a single row it
+/// multiplies faster by a view.
 ///
 /// # Shapes
-/// - input: `[.., d_input]`
-/// - output: `[.., d_output]`
-pub fn project<const D: usize>(linear: &Linear, x: Tensor<D>) -> Tensor<D> {
-    let dtype = linear.weight.val().dtype();
-    linear.forward(x.cast(dtype)).cast(DType::F32)
-}
-
-/// The non-linearities that checkpoints name in `hidden_act`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Activation {
-    /// `gelu`: with the error function.
-    Gelu,
-    /// `gelu_pytorch_tanh`, `gelu_new`: the approximation with a hyperbolic tangent.
-    GeluTanh,
-    /// `quick_gelu`: `x * sigmoid(1.702 x)`, as CLIP was trained.
-    QuickGelu,
-    /// `silu`, `swish`.
-    Silu,
-    /// `relu`.
-    Relu,
-}
-
-impl Activation {
-    /// The activation of a name in a `config.json`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "gelu" => Self::Gelu,
-            "gelu_pytorch_tanh" | "gelu_new" => Self::GeluTanh,
-            "quick_gelu" => Self::QuickGelu,
-            "silu" | "swish" => Self::Silu,
-            "relu" => Self::Relu,
-            _ => return None,
-        })
-    }
-
-    /// Applies it to every number.
-    pub fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
-        match self {
-            Self::Gelu => gelu(x),
-            Self::GeluTanh => gelu_approximate(x),
-            Self::QuickGelu => x.clone() * sigmoid(x * 1.702),
-            Self::Silu => silu(x),
-            Self::Relu => relu(x),
-        }
+/// - input: `[d_output, d_input]`; output: `[d_input, d_output]`
+pub(crate) fn weight_for_many_rows(weight: Tensor<2>) -> Tensor<2> {
+    // Half precision is widened before products, part by part, which needs outputs first.
+    match weight.dtype() == DType::F32 && is_host(&weight.device()) {
+        true => host::transposed(weight),
+        false => weight.transpose(),
     }
 }
 
@@ -80,8 +60,19 @@ impl Norm {
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Layer(norm) => norm.forward(x),
-            Self::Rms(norm) => norm.forward(x),
+            Self::Rms(norm) => rms_norm(norm, x),
         }
+    }
+}
+
+/// RMSNorm along the last dimension.
+///
+/// # Shapes
+/// - input and output: `[.., d_model]`
+pub fn rms_norm<const D: usize>(norm: &RmsNorm, x: Tensor<D>) -> Tensor<D> {
+    match is_host(&x.device()) {
+        true => host::rms_norm(norm, x),
+        false => norm.forward(x),
     }
 }
 
@@ -130,20 +121,38 @@ impl FeedForward {
     /// # Shapes
     /// - input and output: `[n, hidden_size]`
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let [inner, _] = self.down.weight.shape().dims();
-        let h = match &self.gate {
-            Some(gate) => self.activation.apply(project(gate, x.clone())) * project(&self.up, x),
-            None => {
-                let h = project(&self.up, x);
-                if h.dims()[1] == inner {
-                    self.activation.apply(h)
-                } else {
-                    let [gate, up] = halves(h);
-                    self.activation.apply(gate) * up
-                }
-            }
-        };
+        let h = self.inner(x);
         project(&self.down, h)
+    }
+
+    /// `residual +` the layer's output.
+    ///
+    /// # Shapes
+    /// - `x`, `residual` and output: `[n, hidden_size]`
+    pub fn forward_onto(&self, x: Tensor<2>, residual: Tensor<2>) -> Tensor<2> {
+        let h = self.inner(x);
+        project_onto(&self.down, h, residual)
+    }
+
+    fn inner(&self, x: Tensor<2>) -> Tensor<2> {
+        let [inner, _] = self.down.weight.shape().dims();
+        let [_, width] = self.up.weight.shape().dims();
+        if let Some(gate) = &self.gate {
+            return self.activation.apply(project(gate, x.clone())) * project(&self.up, x);
+        }
+        if is_host(&x.device()) {
+            let h = multiply(x, self.up.weight.val());
+            return match width == inner {
+                true => host::activate(h, bias(&self.up), self.activation),
+                false => host::activate_gated(h, bias(&self.up), self.activation),
+            };
+        }
+        let h = project(&self.up, x);
+        if width == inner {
+            return self.activation.apply(h);
+        }
+        let [gate, up] = halves(h);
+        self.activation.apply(gate) * up
     }
 }
 
@@ -151,67 +160,4 @@ fn halves(x: Tensor<2>) -> [Tensor<2>; 2] {
     let [_, width] = x.dims();
     let half = width / 2;
     [x.clone().narrow(1, 0, half), x.narrow(1, half, half)]
-}
-
-/// Scaled dot-product attention, `softmax(q k^T / sqrt(head_dim)) v`. With `causal` a query sees
-/// the keys up to its own place, the last query being at the last key.
-///
-/// # Shapes
-/// - `q`: `[batch, heads, n, head_dim]`; `k`, `v`: `[batch, heads or 1, keys, head_dim]`
-/// - output: as `q`
-pub fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, causal: bool) -> Tensor<4> {
-    attend_masked(q, k, v, None, causal)
-}
-
-/// [`attend`] that leaves out keys where `mask` is true.
-///
-/// # Shapes
-/// - `mask`: `[batch, heads, n, keys]`, 1 for what is the same for all
-pub fn attend_masked(
-    q: Tensor<4>,
-    k: Tensor<4>,
-    v: Tensor<4>,
-    mask: Option<Tensor<4, Bool>>,
-    causal: bool,
-) -> Tensor<4> {
-    let options = AttentionModuleOptions {
-        is_causal: causal,
-        ..AttentionModuleOptions::default()
-    };
-    attention(q, k, v, mask, None, options)
-}
-
-/// Attention within each of several segments of a sequence, as towers need it for images, frames
-/// and windows.
-///
-/// # Shapes
-/// - `q`, `k`, `v`: `[n, heads, head_dim]`, `n` the sum of `segments`
-/// - output: `[n, heads * head_dim]`
-pub fn attend_segments(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, segments: &[usize]) -> Tensor<2> {
-    let [_, heads, head_dim] = q.dims();
-    let mut out = Vec::new();
-    let mut start = 0;
-    // Neighbours of the same length make one batch.
-    for run in segments.chunk_by(|a, b| a == b) {
-        let (len, count) = (run[0], run.len());
-        let batch = |x: &Tensor<3>| {
-            x.clone()
-                .narrow(0, start, len * count)
-                .reshape([count, len, heads, head_dim])
-                .swap_dims(1, 2)
-        };
-        if len * count > 0 {
-            let mixed = attend(batch(&q), batch(&k), batch(&v), false);
-            out.push(
-                mixed
-                    .swap_dims(1, 2)
-                    .reshape([len * count, heads * head_dim]),
-            );
-        }
-        start += len * count;
-    }
-    match out.len() {
-        1 => out.remove(0),
-        _ => Tensor::cat(out, 0),
-    }
 }

@@ -4,7 +4,10 @@ use burn::module::{Module, Param};
 use burn::nn::{Linear, RmsNorm};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use glyph_encode::checkpoint::{Checkpoint, CheckpointError};
-use glyph_encode::nn::{Activation, FeedForward, Rotary, attend, project};
+use glyph_encode::nn::{
+    Activation, FeedForward, Rotary, attend, attention_dtype, multiply, project, project_onto,
+    rms_norm,
+};
 
 use super::config::TextConfig;
 use super::rope::{Rope, RotaryPosition};
@@ -26,9 +29,8 @@ pub(crate) struct TextDecoder {
 #[derive(Module, Debug)]
 struct DecoderLayer {
     input_norm: RmsNorm,
-    q: Linear,
-    k: Linear,
-    v: Linear,
+    /// Queries, keys and values in one product.
+    qkv: Linear,
     o: Linear,
     /// GLM-4 normalises what attention and the feed-forward layer add.
     post_attention_norm: Option<RmsNorm>,
@@ -53,7 +55,7 @@ impl TextDecoder {
         }
         let norm = c.rms_norm("model.norm", hidden, config.rms_norm_eps)?;
         let lm_head = match config.tie_word_embeddings {
-            false => Some(c.linear("lm_head", hidden, config.vocab_size, false)?),
+            false => Some(c.streamed_linear(&[("lm_head", config.vocab_size)], hidden, false)?),
             true => {
                 c.ignore("lm_head.weight");
                 None
@@ -112,15 +114,10 @@ impl TextDecoder {
     /// - `x`: `[n, hidden_size]`
     /// - output: `[n, vocab_size]`
     pub(crate) fn logits(&self, x: Tensor<2>) -> Tensor<2> {
-        let x = self.norm.forward(x);
+        let x = rms_norm(&self.norm, x);
         match &self.lm_head {
             Some(head) => project(head, x),
-            None => {
-                let weight = self.embed_tokens.val();
-                x.cast(weight.dtype())
-                    .matmul(weight.transpose())
-                    .cast(DType::F32)
-            }
+            None => multiply(x, self.embed_tokens.val().transpose()),
         }
     }
 }
@@ -150,26 +147,32 @@ impl DecoderLayer {
             ],
             false => [None, Some(norm(c, "post_attention_layernorm")?), None],
         };
-        let down = c.linear(&at("mlp.down_proj"), inner, hidden, false)?;
+        let down = c.streamed_linear(&[(at("mlp.down_proj"), hidden)], inner, false)?;
         let feed_forward = match config.fused_gate_up {
             true => FeedForward::fused(
-                c.linear(&at("mlp.gate_up_proj"), hidden, 2 * inner, false)?,
+                c.streamed_linear(&[(at("mlp.gate_up_proj"), 2 * inner)], hidden, false)?,
                 down,
                 config.activation,
             ),
-            false => FeedForward::gated(
-                c.linear(&at("mlp.gate_proj"), hidden, inner, false)?,
-                c.linear(&at("mlp.up_proj"), hidden, inner, false)?,
-                down,
-                config.activation,
-            ),
+            false => {
+                let parts = ["mlp.gate_proj", "mlp.up_proj"].map(|part| (at(part), inner));
+                FeedForward::fused(
+                    c.streamed_linear(&parts, hidden, false)?,
+                    down,
+                    config.activation,
+                )
+            }
         };
+        let parts = [
+            ("q_proj", q_width),
+            ("k_proj", kv_width),
+            ("v_proj", kv_width),
+        ];
+        let parts = parts.map(|(part, width)| (at(&format!("self_attn.{part}")), width));
         Ok(Self {
             input_norm: norm(c, "input_layernorm")?,
-            q: c.linear(&at("self_attn.q_proj"), hidden, q_width, bias)?,
-            k: c.linear(&at("self_attn.k_proj"), hidden, kv_width, bias)?,
-            v: c.linear(&at("self_attn.v_proj"), hidden, kv_width, bias)?,
-            o: c.linear(&at("self_attn.o_proj"), q_width, hidden, false)?,
+            qkv: c.streamed_linear(&parts, hidden, bias)?,
+            o: c.streamed_linear(&[(at("self_attn.o_proj"), hidden)], q_width, false)?,
             post_attention_norm,
             feed_forward_norm: feed_forward_norm.expect("both branches have it"),
             feed_forward,
@@ -186,22 +189,20 @@ impl DecoderLayer {
         cache: &mut KvCache,
         index: usize,
     ) -> Tensor<2> {
-        let h = self.attention(self.input_norm.forward(x.clone()), rotary, cache, index);
-        let h = match &self.post_attention_norm {
-            Some(norm) => norm.forward(h),
-            None => h,
+        let h = self.attention(rms_norm(&self.input_norm, x.clone()), rotary, cache, index);
+        let x = match &self.post_attention_norm {
+            Some(norm) => x + rms_norm(norm, project(&self.o, h)),
+            None => project_onto(&self.o, h, x),
         };
-        let x = x + h;
-        let h = self
-            .feed_forward
-            .forward(self.feed_forward_norm.forward(x.clone()));
-        let h = match &self.post_feed_forward_norm {
-            Some(norm) => norm.forward(h),
-            None => h,
-        };
-        x + h
+        let h = rms_norm(&self.feed_forward_norm, x.clone());
+        match &self.post_feed_forward_norm {
+            Some(norm) => x + rms_norm(norm, self.feed_forward.forward(h)),
+            None => self.feed_forward.forward_onto(h, x),
+        }
     }
 
+    /// # Shapes
+    /// - `x`: `[n, hidden_size]`; output: `[n, heads * head_dim]`, before the last product
     fn attention(
         &self,
         x: Tensor<2>,
@@ -212,19 +213,18 @@ impl DecoderLayer {
         let [n, _] = x.dims();
         let (heads, kv_heads) = (self.heads, self.kv_heads);
         let groups = heads / kv_heads;
-        let dtype = self.q.weight.val().dtype();
-        let q = project(&self.q, x.clone());
-        let width = q.dims()[1] / heads;
-        let q = rotary.apply(q.reshape([n, heads, width])).cast(dtype);
-        let k = rotary.apply(project(&self.k, x.clone()).reshape([n, kv_heads, width]));
-        let v = project(&self.v, x).reshape([n, kv_heads, width]);
+        let dtype = attention_dtype(&self.qkv);
+        let qkv = project(&self.qkv, x);
+        let width = qkv.dims()[1] / (heads + 2 * kv_heads);
+        let qkv = qkv.reshape([n, heads + 2 * kv_heads, width]);
+        let [q, k, v] = rotary.split(qkv, kv_heads).map(|x| x.cast(dtype));
         // [kv_heads, 1, tokens, width]: query heads that share keys are one batch.
         let (keys, values) = cache.append(
             index,
-            k.cast(dtype).swap_dims(0, 1).unsqueeze_dim(1),
-            v.cast(dtype).swap_dims(0, 1).unsqueeze_dim(1),
+            k.swap_dims(0, 1).unsqueeze_dim(1),
+            v.swap_dims(0, 1).unsqueeze_dim(1),
         );
-        let mixed = if n == 1 {
+        if n == 1 {
             // One query: the heads of a group take the place of queries.
             let q = q.reshape([kv_heads, 1, groups, width]);
             attend(q, keys, values, false).reshape([1, heads * width])
@@ -234,8 +234,8 @@ impl DecoderLayer {
                 .reshape([heads, n, width])
                 .swap_dims(0, 1)
                 .reshape([n, heads * width])
-        };
-        project(&self.o, mixed.cast(DType::F32))
+        }
+        .cast(DType::F32)
     }
 }
 

@@ -5,11 +5,12 @@ use burn::nn::{LayerNorm, LayerNormConfig, Linear, RmsNorm};
 use burn::tensor::Tensor;
 
 use super::{Checkpoint, CheckpointError};
+use crate::nn::weight_for_many_rows;
 
 impl Checkpoint<'_> {
     /// A linear layer: `{name}.weight`, `[d_output, d_input]`, and `{name}.bias`.
     ///
-    /// The weight stays as the file has it and is multiplied transposed.
+    /// It is laid out for inputs of many rows; see [`streamed_linear`](Self::streamed_linear).
     ///
     /// # Errors
     /// As [`tensor`](Self::tensor).
@@ -41,7 +42,7 @@ impl Checkpoint<'_> {
             false => None,
         };
         Ok(Linear {
-            weight: Param::from_tensor(weight.transpose()),
+            weight: Param::from_tensor(weight_for_many_rows(weight)),
             bias: bias.map(Param::from_tensor),
         })
     }
@@ -56,16 +57,62 @@ impl Checkpoint<'_> {
         d_input: usize,
         d_output: usize,
     ) -> Result<Linear, CheckpointError> {
-        let (mut weights, mut biases) = (Vec::new(), Vec::new());
-        for name in names {
-            weights.push(self.tensor(&format!("{name}.weight"), [d_output, d_input])?);
-            biases.push(self.tensor(&format!("{name}.bias"), [d_output])?);
-        }
-        let weight: Tensor<2> = Tensor::cat(weights, 0);
+        let parts: Vec<_> = names.iter().map(|name| (name, d_output)).collect();
+        self.joined_linear_as(&parts, d_input, true)
+    }
+
+    /// [`joined_linear`](Self::joined_linear) of layers of different widths: the name and the
+    /// outputs of each.
+    ///
+    /// # Errors
+    /// As [`tensor`](Self::tensor).
+    pub fn joined_linear_as(
+        &mut self,
+        parts: &[(impl AsRef<str>, usize)],
+        d_input: usize,
+        bias: bool,
+    ) -> Result<Linear, CheckpointError> {
+        let (weight, bias) = self.joined(parts, d_input, bias)?;
+        Ok(Linear {
+            weight: Param::from_tensor(weight_for_many_rows(weight)),
+            bias: bias.map(Param::from_tensor),
+        })
+    }
+
+    /// [`joined_linear_as`](Self::joined_linear_as) of one or more layers that mostly see one row
+    /// at a time, as in decoders: reading the weight is what takes time. It stays as the file has
+    /// it and is multiplied transposed.
+    ///
+    /// # Errors
+    /// As [`tensor`](Self::tensor).
+    pub fn streamed_linear(
+        &mut self,
+        parts: &[(impl AsRef<str>, usize)],
+        d_input: usize,
+        bias: bool,
+    ) -> Result<Linear, CheckpointError> {
+        let (weight, bias) = self.joined(parts, d_input, bias)?;
         Ok(Linear {
             weight: Param::from_tensor(weight.transpose()),
-            bias: Some(Param::from_tensor(Tensor::cat(biases, 0))),
+            bias: bias.map(Param::from_tensor),
         })
+    }
+
+    fn joined(
+        &mut self,
+        parts: &[(impl AsRef<str>, usize)],
+        d_input: usize,
+        bias: bool,
+    ) -> Result<(Tensor<2>, Option<Tensor<1>>), CheckpointError> {
+        let (mut weights, mut biases) = (Vec::new(), Vec::new());
+        for (name, d_output) in parts {
+            let name = name.as_ref();
+            weights.push(self.tensor(&format!("{name}.weight"), [*d_output, d_input])?);
+            if bias {
+                biases.push(self.tensor(&format!("{name}.bias"), [*d_output])?);
+            }
+        }
+        Ok((join(weights), bias.then(|| join(biases))))
     }
 
     /// LayerNorm: `{name}.weight` and `{name}.bias`.
@@ -102,5 +149,13 @@ impl Checkpoint<'_> {
             gamma: Param::from_tensor(gamma),
             epsilon,
         })
+    }
+}
+
+/// The tensors one after the other; one alone is not copied.
+fn join<const D: usize>(mut parts: Vec<Tensor<D>>) -> Tensor<D> {
+    match parts.len() {
+        1 => parts.remove(0),
+        _ => Tensor::cat(parts, 0),
     }
 }

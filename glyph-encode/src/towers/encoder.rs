@@ -5,7 +5,7 @@ use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Bool, Tensor};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::nn::{Activation, FeedForward, attend_masked, project};
+use crate::nn::{Activation, FeedForward, attend_masked, attention_dtype, project, project_onto};
 
 /// Sizes of such layers.
 #[derive(Debug, Clone, Copy)]
@@ -65,15 +65,15 @@ impl EncoderLayer {
         let head_dim = d / self.heads;
         let qkv = project(&self.qkv, self.norm1.forward(x.clone()))
             .reshape([batch, n, 3 * self.heads, head_dim])
-            .cast(self.qkv.weight.val().dtype())
+            .cast(attention_dtype(&self.qkv))
             .swap_dims(1, 2);
         let part = |i: usize| qkv.clone().narrow(1, i * self.heads, self.heads);
         let mixed = attend_masked(part(0), part(1), part(2), mask, causal)
             .swap_dims(1, 2)
             .reshape([batch, n, d]);
-        let x = x + project(&self.out, mixed);
-        let h = self.norm2.forward(x.clone()).reshape([batch * n, d]);
-        x + self.feed_forward.forward(h).reshape([batch, n, d])
+        let x = project_onto(&self.out, mixed, x).reshape([batch * n, d]);
+        let h = self.norm2.forward(x.clone());
+        self.feed_forward.forward_onto(h, x).reshape([batch, n, d])
     }
 }
 

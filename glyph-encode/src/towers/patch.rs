@@ -7,8 +7,8 @@ use burn::tensor::{Int, Tensor, TensorData};
 use crate::EncodeError;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::nn::{
-    Activation, FeedForward, Norm, Rotary, RotaryPairs, attend_segments, inverse_frequencies,
-    project,
+    Activation, FeedForward, Norm, Rotary, RotaryPairs, attend_segments, attention_dtype,
+    inverse_frequencies, project, project_onto,
 };
 
 /// A vision tower over patches of images of any size.
@@ -132,17 +132,11 @@ impl PatchBlock {
             3 * self.num_heads,
             head_dim,
         ]);
-        let part = |i: usize| qkv.clone().narrow(1, i * self.num_heads, self.num_heads);
-        let dtype = self.qkv.weight.val().dtype();
-        let mixed = attend_segments(
-            rotary.apply(part(0)).cast(dtype),
-            rotary.apply(part(1)).cast(dtype),
-            part(2).cast(dtype),
-            segments,
-        );
-        let x = x + project(&self.proj, mixed);
-        let h = self.mlp.forward(self.norm2.forward(x.clone()));
-        x + h
+        let dtype = attention_dtype(&self.qkv);
+        let [q, k, v] = rotary.split(qkv, self.num_heads).map(|x| x.cast(dtype));
+        let mixed = attend_segments(q, k, v, segments);
+        let x = project_onto(&self.proj, mixed, x);
+        self.mlp.forward_onto(self.norm2.forward(x.clone()), x)
     }
 }
 
@@ -155,9 +149,9 @@ pub(super) fn gated(
     bias: bool,
     activation: Activation,
 ) -> Result<FeedForward, CheckpointError> {
-    Ok(FeedForward::gated(
-        checkpoint.linear(&format!("{name}.gate_proj"), width, inner, bias)?,
-        checkpoint.linear(&format!("{name}.up_proj"), width, inner, bias)?,
+    let parts = ["gate_proj", "up_proj"].map(|part| (format!("{name}.{part}"), inner));
+    Ok(FeedForward::fused(
+        checkpoint.joined_linear_as(&parts, width, bias)?,
         checkpoint.linear(&format!("{name}.down_proj"), inner, width, bias)?,
         activation,
     ))
