@@ -117,7 +117,7 @@ fn activate_row(row: &mut [f32], activation: Activation) {
             .for_each(|x| *x *= 0.5 + 0.5 * erf(*x * std::f32::consts::FRAC_1_SQRT_2)),
         Activation::GeluTanh => {
             // 1 + tanh(y) = 2 sigmoid(2 y).
-            const C: f32 = 1.595_769_1;
+            const C: f32 = 1.595_769;
             row.iter_mut()
                 .for_each(|x| *x *= sigmoid(C * (*x + 0.044_715 * *x * *x * *x)));
         }
