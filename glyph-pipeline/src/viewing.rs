@@ -52,7 +52,6 @@ impl Pipeline {
     ) -> Result<Reply<Answer>, PipelineError> {
         let started = Instant::now();
         let shown = self.show(writer, document, question)?;
-        let writing_since = Instant::now();
         let request = ViewRequest::new(&shown.views, question, answer_tokens(writer));
         let written = self.write_from_pages(writer, &request)?;
         let mut pages_given: Vec<u32> = shown.views.iter().map(|view| view.page).collect();
@@ -70,7 +69,6 @@ impl Pipeline {
             .as_ref()
             .map_or_else(StageSeconds::default, |s| s.seconds);
         seconds.render += shown.render;
-        seconds.crops = writing_since.elapsed().as_secs_f64();
         let read = Reply {
             output: (),
             tokens,

@@ -255,16 +255,72 @@ mod tests {
         assert_eq!(rope(&old).axes, [0, 1, 2, 2]);
     }
 
-    /// The numbers are those of `_compute_yarn_parameters` and `_compute_linear_scaling…` of
-    /// transformers 5.24 for a head of 16, theta 10000, factor 4, 64 trained positions.
+    /// The numbers are what `ROPE_INIT_FUNCTIONS` of transformers 5.24 give for a head of 16 and
+    /// theta 10000.
     #[test]
-    fn yarn_stretches_long_wavelengths() {
-        let yarn = json!({"rope_theta": 10000.0, "rope_scaling": {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}});
-        let rope = Rope::from_config(&yarn, 16, RotaryPairs::Halves).unwrap();
-        let plain = Rope::from_config(&json!({}), 16, RotaryPairs::Halves).unwrap();
-        assert!((rope.scale - 1.138_629_4).abs() < 1e-6);
-        assert!((rope.frequencies[0] - plain.frequencies[0]).abs() < 1e-7);
-        assert!((rope.frequencies[7] - plain.frequencies[7] / 4.0).abs() < 1e-7);
+    fn long_wavelengths_are_stretched_as_in_transformers() {
+        let cases = [
+            (
+                json!({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}),
+                [
+                    1.0,
+                    2.371_708_2e-1,
+                    5e-2,
+                    7.905_695e-3,
+                    2.5e-3,
+                    7.905_695e-4,
+                    2.5e-4,
+                    7.905_695e-5,
+                ],
+                1.138_629_4,
+            ),
+            (
+                json!({"type": "linear", "factor": 4.0}),
+                [
+                    0.25,
+                    7.905_694e-2,
+                    2.5e-2,
+                    7.905_695e-3,
+                    2.5e-3,
+                    7.905_695e-4,
+                    2.5e-4,
+                    7.905_695e-5,
+                ],
+                1.0,
+            ),
+            (
+                json!({
+                    "type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+                    "high_freq_factor": 4.0, "original_max_position_embeddings": 64,
+                }),
+                [
+                    1.0,
+                    2.443_846e-1,
+                    1.304_225_6e-2,
+                    3.952_847e-3,
+                    1.25e-3,
+                    3.952_847e-4,
+                    1.25e-4,
+                    3.952_847e-5,
+                ],
+                1.0,
+            ),
+        ];
+        for (scaling, frequencies, scale) in cases {
+            let config = json!({"rope_theta": 10000.0, "rope_scaling": scaling});
+            let rope = Rope::from_config(&config, 16, RotaryPairs::Halves).unwrap();
+            assert!((rope.scale - scale).abs() < 1e-6, "{config}");
+            for (found, expected) in rope.frequencies.iter().zip(frequencies) {
+                assert!(
+                    (found / expected - 1.0f32).abs() < 1e-5,
+                    "{config}: {found} {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_scaling_that_is_not_known_is_named() {
         let bad = json!({"rope_scaling": {"type": "dynamic", "factor": 2.0}});
         assert!(
             Rope::from_config(&bad, 16, RotaryPairs::Halves)
