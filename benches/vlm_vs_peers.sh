@@ -43,8 +43,12 @@ round() {
 
 # The smallest number in a column of the lines that begin so.
 best() {
-    awk -F'\t' -v k="$2" -v c="$3" '$1 == k && (!b || $c < b) { b = $c } END { printf "%.0f", b }' \
+    awk -F'\t' -v k="$2" -v c="$3" '$1 == k && (!b || $c < b) { b = $c } END { if (b) printf "%.0f", b; else print "-" }' \
         "$1"
+}
+
+ratio() {
+    awk -v a="$1" -v b="$2" 'BEGIN { if (a + 0 && b + 0) printf "%.2f", a / b; else print "-" }'
 }
 
 table() {
@@ -54,8 +58,7 @@ table() {
         g=$(best "$to.glyph" "$what" "$column") h=$(best "$to.f16" "$what" "$column")
         p=$(best "$to.pytorch" "$what" "$column") c=$(best "$to.candle" "$what" "$column")
         printf '%-18s %8s %8s %8s %8s %10s %10s\n' "$what" "$g" "$h" "$p" "$c" \
-            "$(awk "BEGIN { printf \"%.2f\", $g / $p }")" \
-            "$(awk "BEGIN { if ($c) printf \"%.2f\", $g / $c; else print \"-\" }")"
+            "$(ratio "$g" "$p")" "$(ratio "$g" "$c")"
     done
 }
 
