@@ -72,14 +72,24 @@ pub fn multiply<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
             _ => x.cast(dtype).matmul(weight),
         }
     } else if dtype == DType::F16 && (1..=FEW_ROWS).contains(&rows) {
-        let x = x.cast(dtype);
-        let products = (0..rows).map(|i| multiply_row(x.clone().narrow(0, i, 1), &weight));
-        joined(products.collect(), 0).cast(DType::F32)
+        multiply_few(x, weight)
     } else {
         multiply_widened(x.cast(DType::F32), weight.transpose())
     };
     dims[D - 1] = d_output;
     product.reshape(dims)
+}
+
+/// The product of a few rows with `F16` weights, in `F16` where that holds it: activations of large
+/// models outgrow it now and then.
+fn multiply_few(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+    let halves = x.clone().cast(DType::F16);
+    let row = |i| multiply_row(halves.clone().narrow(0, i, 1), &weight);
+    let product = host::data(joined((0..x.dims()[0]).map(row).collect(), 0));
+    if !host::numbers(&product).iter().all(|v| v.is_finite()) {
+        return multiply_widened(x.cast(DType::F32), weight.transpose());
+    }
+    Tensor::from_data(product, (&weight.device(), DType::F32))
 }
 
 /// The product with one row. Burn's backend for the CPU computes it on one thread: here each
@@ -184,6 +194,19 @@ mod tests {
                     assert!((f - e).abs() < 0.02, "{f}, expected {e}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_outgrows_half_precision_is_still_right() {
+        let device = Device::default();
+        // 1e5 is infinite in F16, and so is 4 x 30,000.
+        for x in [[1e5f32, 1.0, 0.0, 0.0], [3e4, 3e4, 3e4, 3e4]] {
+            let expected: f32 = x.iter().sum();
+            let weight = Tensor::<2>::ones([4, 6], (&device, DType::F16));
+            let x = Tensor::<2>::from_data([x], &device);
+            let out: Vec<f32> = multiply(x, weight).into_data().try_to_vec().unwrap();
+            assert!(out.iter().all(|v| (v - expected).abs() < 1.0), "{out:?}");
         }
     }
 }
