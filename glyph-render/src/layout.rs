@@ -10,7 +10,7 @@ mod prepare;
 
 pub use cells::half_cells;
 pub(crate) use cells::{CellLines, advance};
-pub(crate) use flow::{FlowLines, Widths, is_han_latin, tab_stop};
+pub(crate) use flow::{FlowLines, LEAST_TAB, Widths, is_han_latin, tab_stop};
 pub(crate) use importance::{ClassCursor, SizeClasses};
 pub(crate) use normalize::normalized;
 pub(crate) use pager::{LineBreaker, PagePlan, Pager, PlacedLine, Spacing, Split, block_starts};

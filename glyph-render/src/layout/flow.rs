@@ -19,10 +19,19 @@ pub(crate) trait Widths: Send + Sync {
     fn tab_stop(&self, x: f32) -> f32;
 }
 
-/// The multiple of `tab` after `x`.
+/// The narrowest tab, in pixels: it has a cell of its own, and the one after it must not be pushed
+/// out of the line.
+pub(crate) const LEAST_TAB: f32 = 1.0;
+
+/// The multiple of `tab` after `x`, which is not nearer than [`LEAST_TAB`].
 pub(crate) fn tab_stop(x: f32, tab: f32) -> f32 {
     // The thousandth lets a tab at a stop, give or take rounding, move on.
-    ((x / tab + 0.001).floor() + 1.0) * tab
+    let stop = ((x / tab + 0.001).floor() + 1.0) * tab;
+    if stop - x < LEAST_TAB {
+        stop + tab
+    } else {
+        stop
+    }
 }
 
 /// A quarter em goes between these, where `han-latin-spacing` asks for it.

@@ -425,7 +425,9 @@ impl FlowTypesetter {
             if let Some(column) = scratch.columns.get_mut(x - from) {
                 *column = mark;
             }
-            free = x + (sprite.advance as usize).max(1);
+            // A tab is as wide as its stop is far.
+            let least = if is_tab { 1 } else { sprite.advance as usize };
+            free = x + least.max(1);
             if c == ' ' || (!stretch.spaces_only && half_cells(c) > 0) {
                 pen += stretch.each;
             }

@@ -51,6 +51,24 @@ proptest! {
     }
 }
 
+/// A tab whose stop is a fraction of a pixel away pushed what follows out of a line that ends at
+/// the column's edge.
+#[test]
+fn a_tab_near_its_stop_pushes_nothing_out() {
+    for prefix in 0..40 {
+        for tail in ["\t𠀀", "\t字", "\t\t字", "一\t𠀀", "一\t\t.\t字"] {
+            let text = format!(
+                "{}{}",
+                "ｧ가׀aАжж.i"[..].repeat(1 + prefix / 20),
+                "k".repeat(prefix % 20)
+            ) + tail;
+            for style in [STYLES[1], STYLES[10], STYLES[3]] {
+                check(style, &Document::from_text(&text));
+            }
+        }
+    }
+}
+
 fn prose() -> Document {
     let mut document = Document {
         title: Some("A title".to_owned()),

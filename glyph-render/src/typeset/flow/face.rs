@@ -1,7 +1,7 @@
 //! The glyphs of a size class, and the space between them.
 
 use crate::config::FlowStyle;
-use crate::layout::{Widths, is_han_latin, tab_stop};
+use crate::layout::{LEAST_TAB, Widths, is_han_latin, tab_stop};
 use crate::raster::{Sign, Sprites};
 
 pub(super) struct Face {
@@ -81,7 +81,11 @@ impl Widths for Face {
     }
 
     fn tab_stop(&self, x: f32) -> f32 {
-        let set = self.tab_stops.iter().copied().find(|stop| *stop > x + 0.01);
+        let set = self
+            .tab_stops
+            .iter()
+            .copied()
+            .find(|stop| *stop >= x + LEAST_TAB);
         set.unwrap_or_else(|| tab_stop(x, self.tab))
     }
 }
