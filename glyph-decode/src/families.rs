@@ -467,17 +467,22 @@ impl HfConfig {
 impl RopeSettings {
     /// Stretches frequencies as `_compute_llama3_parameters` of `transformers` does.
     fn scale(&self, frequencies: &mut [f32]) {
-        let Some([factor, low, high, original]) = self.llama3 else {
-            return;
-        };
-        for f in frequencies {
-            let wavelength = std::f32::consts::TAU / *f;
-            if wavelength > original / low {
-                *f /= factor;
-            } else if wavelength >= original / high {
-                let smooth = (original / wavelength - low) / (high - low);
-                *f = (1.0 - smooth) * *f / factor + smooth * *f;
-            }
+        if let Some(numbers) = self.llama3 {
+            stretch_llama3(frequencies, numbers);
+        }
+    }
+}
+
+/// Llama 3's stretching of long wavelengths (`_compute_llama3_parameters` of `transformers`), by
+/// `factor`, `low_freq_factor`, `high_freq_factor` and `original_max_position_embeddings`.
+pub(crate) fn stretch_llama3(frequencies: &mut [f32], [factor, low, high, original]: [f32; 4]) {
+    for f in frequencies {
+        let wavelength = std::f32::consts::TAU / *f;
+        if wavelength > original / low {
+            *f /= factor;
+        } else if wavelength >= original / high {
+            let smooth = (original / wavelength - low) / (high - low);
+            *f = (1.0 - smooth) * *f / factor + smooth * *f;
         }
     }
 }

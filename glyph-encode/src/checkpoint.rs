@@ -68,7 +68,9 @@ impl<'a> Checkpoint<'a> {
         if !matches!(dtype, DType::F32 | DType::F16 | DType::BF16) {
             return Err(CheckpointError::DType(dtype));
         }
-        let (files, tensors) = SafetensorsFiles::open(folder.as_ref())?;
+        // Old checkpoints keep `arange(n)` as a buffer, which carries nothing.
+        let ignored = |name: &str| name.ends_with("position_ids");
+        let (files, tensors) = SafetensorsFiles::open(folder.as_ref(), ignored)?;
         let total = tensors.values().map(StoredTensor::bytes).sum();
         Ok(Self {
             files,

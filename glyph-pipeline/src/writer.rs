@@ -1,8 +1,11 @@
 //! The stage that writes: a language model behind one method.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use glyph_decode::{DecodeError, FinishReason, Usage};
+use glyph_decode::{
+    DecodeError, FinishReason, Generation, LanguageModel, Session, Tokenizer, Usage,
+};
 use serde_json::Value;
 
 mod language_model;
@@ -63,4 +66,32 @@ pub trait Writer: Send + Sync {
         request: &WriteRequest<'_>,
         progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
     ) -> Result<Written, DecodeError>;
+}
+
+/// Sessions grow by this many tokens.
+const CAPACITY_STEP: usize = 512;
+
+/// The session that was kept, if it has room for `wanted` tokens, else a new one.
+pub(crate) fn session(
+    kept: Option<Session>,
+    model: Arc<dyn LanguageModel>,
+    tokenizer: &Arc<Tokenizer>,
+    wanted: usize,
+) -> Result<Session, DecodeError> {
+    let capacity = wanted
+        .next_multiple_of(CAPACITY_STEP)
+        .min(model.config().context_length);
+    match kept {
+        Some(session) if session.capacity() >= capacity => Ok(session),
+        _ => Session::new(model, tokenizer.clone(), capacity),
+    }
+}
+
+/// Cuts the rounds of a loop but the first, which say nothing new.
+pub(crate) fn cut_loop(out: &mut Generation, tokenizer: &Tokenizer) {
+    if let FinishReason::Loop { repeated, .. } = out.finish_reason {
+        let keep = out.tokens.len().saturating_sub(repeated);
+        let ids: Vec<_> = out.tokens[..keep].iter().map(|t| t.token).collect();
+        out.text = tokenizer.decode(&ids);
+    }
 }

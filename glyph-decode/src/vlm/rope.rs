@@ -7,6 +7,8 @@ use glyph_encode::nn::{Rotary, RotaryPairs, inverse_frequencies};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::families::stretch_llama3;
+
 /// Where a token stands: its temporal position, row and column. The three are equal for text.
 pub type RotaryPosition = [u32; 3];
 
@@ -132,9 +134,8 @@ impl Rope {
                     "original_max_position_embeddings",
                     p.original_max_position_embeddings,
                 )?;
-                for f in &mut self.frequencies {
-                    *f = llama3(f64::from(*f), factor, low, high, trained) as f32;
-                }
+                let numbers = [factor, low, high, trained].map(|v| v as f32);
+                stretch_llama3(&mut self.frequencies, numbers);
             }
             other => {
                 return Err(format!(
@@ -182,19 +183,6 @@ impl Rope {
             );
         }
         Rotary::new(&angles, pairs, self.pairs, device).scaled(self.scale)
-    }
-}
-
-/// Llama 3's stretching of long wavelengths (`_compute_llama3_parameters` of `transformers`).
-fn llama3(f: f64, factor: f64, low: f64, high: f64, trained: f64) -> f64 {
-    let turns = trained * f / (2.0 * PI);
-    if turns > high {
-        f
-    } else if turns < low {
-        f / factor
-    } else {
-        let smooth = (turns - low) / (high - low);
-        (1.0 - smooth) * f / factor + smooth * f
     }
 }
 

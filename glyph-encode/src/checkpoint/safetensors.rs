@@ -94,11 +94,14 @@ pub struct SafetensorsFiles {
 
 impl SafetensorsFiles {
     /// Opens `model.safetensors` of a folder, or the shards that `model.safetensors.index.json`
-    /// names, and tells where each tensor lies.
+    /// names, and tells where each tensor lies. Integers that `ignored` names are left out.
     ///
     /// # Errors
-    /// If a file is missing, cut short or has tensors that are no floating-point numbers.
-    pub fn open(folder: &Path) -> Result<(Self, BTreeMap<String, StoredTensor>), CheckpointError> {
+    /// If a file is missing, cut short or has other tensors that are no floating-point numbers.
+    pub fn open(
+        folder: &Path,
+        ignored: fn(&str) -> bool,
+    ) -> Result<(Self, BTreeMap<String, StoredTensor>), CheckpointError> {
         let index_path = folder.join("model.safetensors.index.json");
         let names: Vec<String> = if index_path.exists() {
             let index: Index = read_json(&index_path)?;
@@ -121,7 +124,7 @@ impl SafetensorsFiles {
         let mut tensors = BTreeMap::new();
         for name in names {
             let path = folder.join(name);
-            let (file, entries) = open_file(&path, files.files.len())?;
+            let (file, entries) = open_file(&path, files.files.len(), ignored)?;
             files.files.push(file);
             files.paths.push(path);
             tensors.extend(entries);
@@ -186,6 +189,7 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, CheckpointError>
 fn open_file(
     path: &Path,
     index: usize,
+    ignored: fn(&str) -> bool,
 ) -> Result<(File, BTreeMap<String, StoredTensor>), CheckpointError> {
     let io = |source| CheckpointError::Io {
         path: path.to_owned(),
@@ -217,8 +221,7 @@ fn open_file(
             Dtype::F32 => StoredKind::F32,
             Dtype::F16 => StoredKind::F16,
             Dtype::BF16 => StoredKind::BF16,
-            // Old checkpoints keep `arange(n)` as a buffer, which carries nothing.
-            Dtype::I64 if name.ends_with("position_ids") => continue,
+            Dtype::I64 if ignored(&name) => continue,
             other => {
                 return Err(bad(format!(
                     "tensor {name}: expected F32, F16 or BF16, found {other:?}"

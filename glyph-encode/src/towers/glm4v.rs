@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::patch::{
     PatchBlock, PatchTower, activation, axial_rotary, frames, gated, patch_embed, patch_positions,
+    run_blocks,
 };
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::nn::{Activation, FeedForward, Norm, project};
@@ -226,14 +227,9 @@ impl PatchTower for Glm4vTower {
         let positions = patch_positions(grid_thw, self.merge);
         let rotary = axial_rotary(&positions, width / self.num_heads, &x);
         let learned = self.resampled_positions(&positions, grid_thw, &x);
-        let mut x = x + learned;
+        let x = x + learned;
         let segments = frames(grid_thw);
-        for block in &self.blocks {
-            x = block.forward(x, &rotary, &segments);
-            if let Some(states) = &mut hidden_states {
-                states.push(x.clone());
-            }
-        }
+        let x = run_blocks(&self.blocks, x, &rotary, |_| &segments, hidden_states);
         let x = self.post_layernorm.forward(x);
         let unit = self.merge * self.merge;
         let x = project(&self.downsample, x.reshape([n / unit, unit * width]));

@@ -140,6 +140,24 @@ impl PatchBlock {
     }
 }
 
+/// Runs blocks one after the other, each with the lengths that `segments` has for its number.
+/// `hidden_states`, if given, takes the output of each.
+pub(super) fn run_blocks<'s>(
+    blocks: &[PatchBlock],
+    mut x: Tensor<2>,
+    rotary: &Rotary,
+    segments: impl Fn(usize) -> &'s [usize],
+    mut hidden_states: Option<&mut Vec<Tensor<2>>>,
+) -> Tensor<2> {
+    for (i, block) in blocks.iter().enumerate() {
+        x = block.forward(x, rotary, segments(i));
+        if let Some(states) = &mut hidden_states {
+            states.push(x.clone());
+        }
+    }
+    x
+}
+
 /// A gated feed-forward layer by the names of Qwen and GLM.
 pub(super) fn gated(
     checkpoint: &mut Checkpoint<'_>,

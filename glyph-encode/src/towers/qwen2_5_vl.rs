@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::patch::{
     PatchBlock, PatchTower, activation, axial_rotary, frames, gated, patch_embed, patch_positions,
-    select_rows,
+    run_blocks, select_rows,
 };
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::nn::{Activation, FeedForward, Norm, project};
@@ -198,23 +198,18 @@ impl PatchTower for Qwen2_5VlTower {
             states.push(x.clone());
         }
         let x = select_rows(x.reshape([n / unit, unit * width]), &order);
-        let mut x = x.reshape([n, width]);
+        let x = x.reshape([n, width]);
         let positions = patch_positions(grid_thw, self.merge);
         let positions: Vec<[usize; 2]> = order
             .iter()
             .flat_map(|&token| positions[token * unit..(token + 1) * unit].iter().copied())
             .collect();
         let rotary = axial_rotary(&positions, width / self.num_heads, &x);
-        for (i, block) in self.blocks.iter().enumerate() {
-            let segments = match self.full_attention.contains(&i) {
-                true => &frames,
-                false => &windows,
-            };
-            x = block.forward(x, &rotary, segments);
-            if let Some(states) = &mut hidden_states {
-                states.push(x.clone());
-            }
-        }
+        let segments = |i: usize| match self.full_attention.contains(&i) {
+            true => &frames[..],
+            false => &windows[..],
+        };
+        let x = run_blocks(&self.blocks, x, &rotary, segments, hidden_states);
         let x = self.merger_norm.forward(x);
         let tokens = self.merger.forward(x.reshape([n / unit, unit * width]));
         let mut place = vec![0; order.len()];

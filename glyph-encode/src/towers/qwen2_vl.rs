@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::patch::{
     PatchBlock, PatchTower, activation, axial_rotary, frames, patch_embed, patch_positions,
+    run_blocks,
 };
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::nn::{Activation, FeedForward, Norm, project};
@@ -141,7 +142,7 @@ impl PatchTower for Qwen2VlTower {
         grid_thw: &[[usize; 3]],
         mut hidden_states: Option<&mut Vec<Tensor<2>>>,
     ) -> Tensor<2> {
-        let mut x = project(&self.patch_embed, pixel_values);
+        let x = project(&self.patch_embed, pixel_values);
         let [n, width] = x.dims();
         let positions = patch_positions(grid_thw, self.merge);
         let rotary = axial_rotary(&positions, width / self.num_heads, &x);
@@ -149,12 +150,7 @@ impl PatchTower for Qwen2VlTower {
         if let Some(states) = &mut hidden_states {
             states.push(x.clone());
         }
-        for block in &self.blocks {
-            x = block.forward(x, &rotary, &segments);
-            if let Some(states) = &mut hidden_states {
-                states.push(x.clone());
-            }
-        }
+        let x = run_blocks(&self.blocks, x, &rotary, |_| &segments, hidden_states);
         let unit = self.merge * self.merge;
         let x = self.merger_norm.forward(x);
         self.merger.forward(x.reshape([n / unit, unit * width]))

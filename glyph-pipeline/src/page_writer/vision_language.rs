@@ -16,10 +16,10 @@ use glyph_encode::checkpoint::{CheckpointError, LoadProgress};
 use glyph_encode::preprocess::{ImagePreprocessor, PatchConfig, PatchFamily, PatchPreprocessor};
 use rayon::prelude::*;
 
+use crate::writer::{cut_loop, session};
+
 use super::{PageView, PageWriter, VideoRequest, ViewRequest, WrittenFromPages};
 
-/// Sessions grow by this many tokens.
-const CAPACITY_STEP: usize = 512;
 /// Pictures that are pixels at once: a page is some 50 MB of numbers.
 const PICTURES_AT_ONCE: usize = 8;
 /// Vision tokens that are kept for the next request.
@@ -253,13 +253,9 @@ impl VisionLanguageWriter {
         let segments = self.model.segments(&prompt.ids, images)?;
         let mut config = self.config.clone();
         config.max_new_tokens = max_new_tokens;
-        let capacity = (prompt.ids.len() + max_new_tokens)
-            .next_multiple_of(CAPACITY_STEP)
-            .min(self.context_length());
-        let mut session = match held.session.take() {
-            Some(session) if session.capacity() >= capacity => session,
-            _ => Session::new(self.model.clone(), self.tokenizer.clone(), capacity)?,
-        };
+        let wanted = prompt.ids.len() + max_new_tokens;
+        let kept = held.session.take();
+        let mut session = session(kept, self.model.clone(), &self.tokenizer, wanted)?;
         let total = (max_new_tokens * 4 + prompt.ids.len()).max(1) as f64;
         let mut out = session
             .generate_from(&segments, &config)?
@@ -269,12 +265,7 @@ impl VisionLanguageWriter {
             })
             .finish()?;
         held.session = Some(session);
-        if let FinishReason::Loop { repeated, .. } = out.finish_reason {
-            // The rounds after the first say nothing new.
-            let keep = out.tokens.len().saturating_sub(repeated);
-            let ids: Vec<_> = out.tokens[..keep].iter().map(|t| t.token).collect();
-            out.text = self.tokenizer.decode(&ids);
-        }
+        cut_loop(&mut out, &self.tokenizer);
         let logprobs: Vec<f32> = out.tokens.iter().filter_map(|t| t.logprob).collect();
         let mean = logprobs.iter().sum::<f32>() / logprobs.len().max(1) as f32;
         let split = split_thinking(&out.text);

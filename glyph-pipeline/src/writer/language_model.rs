@@ -9,15 +9,12 @@ use burn::tensor::Device;
 #[cfg(feature = "json-schema")]
 use glyph_decode::SchemaCompiler;
 use glyph_decode::{
-    ChatTemplate, DecodeError, FinishReason, GenerationConfig, Generator, LanguageModel, Message,
-    Pretrained, Session, SpecialTokens, Tokenizer,
+    ChatTemplate, DecodeError, GenerationConfig, Generator, LanguageModel, Message, Pretrained,
+    Session, SpecialTokens, Tokenizer,
 };
 
-use super::{WriteRequest, Writer, Written};
+use super::{WriteRequest, Writer, Written, cut_loop, session};
 use crate::{PipelineError, pretrained};
-
-/// Sessions grow by this many tokens.
-const CAPACITY_STEP: usize = 512;
 
 /// Writes with a [`LanguageModel`].
 ///
@@ -156,14 +153,8 @@ impl Writer for LanguageModelWriter {
         config.max_new_tokens = request.max_new_tokens;
 
         let wanted = prompt.len() + request.max_new_tokens;
-        let capacity = wanted
-            .next_multiple_of(CAPACITY_STEP)
-            .min(self.context_length());
         let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut session = match held.take() {
-            Some(session) if session.capacity() >= capacity => session,
-            _ => Session::new(self.model.clone(), self.tokenizer.clone(), capacity)?,
-        };
+        let mut session = session(held.take(), self.model.clone(), &self.tokenizer, wanted)?;
         let generator = self.constrain(session.generate(&prompt, &config)?, request)?;
         let total = (request.max_new_tokens * 4 + prompt.len()).max(1) as f64;
         let mut out = generator
@@ -171,12 +162,7 @@ impl Writer for LanguageModelWriter {
                 progress((p.prompt_tokens_read + 4 * p.generated_tokens) as f64 / total)
             })
             .finish()?;
-        if let FinishReason::Loop { repeated, .. } = out.finish_reason {
-            // The rounds after the first say nothing new.
-            let keep = out.tokens.len().saturating_sub(repeated);
-            let ids: Vec<_> = out.tokens[..keep].iter().map(|t| t.token).collect();
-            out.text = self.tokenizer.decode(&ids);
-        }
+        cut_loop(&mut out, &self.tokenizer);
         *held = Some(session);
         Ok(Written {
             text: out.text,
