@@ -2,7 +2,8 @@
 //!
 //! Writes checkpoints to `--out` and goes on from there when started again; draws the loss as
 //! `loss.png`; at the end, or with `--export`, writes `encoder.safetensors` and
-//! `readout.safetensors`, the files that the crates embed.
+//! `readout.safetensors`, the files that the crates embed. `--ratios --init DIR` trains coarser ratios
+//! on top of the reader in `DIR`.
 
 #![allow(
     clippy::print_stdout,
@@ -15,7 +16,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use glyph_align::{Corpus, ReaderTrainer, TrainingConfig};
+use glyph_align::{Corpus, RatioModel, ReaderModel, Trainable, Trainer, TrainingConfig};
 use glyph_pipeline::DeviceSpec;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -30,6 +31,10 @@ struct Args {
     /// Start from the `encoder.safetensors` and `readout.safetensors` of this folder.
     #[arg(long)]
     init: Option<PathBuf>,
+    /// Train further ratios on top of the reader of `--init`, which stays as it is: writes
+    /// `coarser.safetensors` and `finer.safetensors`.
+    #[arg(long, requires = "init")]
+    ratios: bool,
     /// Folder of checkpoints and results.
     #[arg(long, default_value = "out/reader")]
     out: PathBuf,
@@ -61,6 +66,14 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    if args.ratios {
+        train::<RatioModel>(&args)
+    } else {
+        train::<ReaderModel>(&args)
+    }
+}
+
+fn train<M: Trainable>(args: &Args) -> Result<()> {
     let device = args.device.resolve()?.device;
     let corpus = args.corpus.as_ref().map(Corpus::open).transpose()?;
     let config = TrainingConfig {
@@ -74,7 +87,7 @@ fn main() -> Result<()> {
     };
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make {}", args.out.display()))?;
-    let mut trainer = ReaderTrainer::new(config, corpus, &device)?;
+    let mut trainer = Trainer::<M>::new(config, corpus, &device)?;
     if trainer.resume(&args.out)? {
         eprintln!(
             "going on from step {} in {}",
@@ -93,23 +106,20 @@ fn main() -> Result<()> {
     while trainer.steps_done() < args.steps {
         let report = trainer.step()?;
         bar.set_position(report.step as u64);
-        bar.set_message(format!(
-            "fine {:.4} coarse {:.4}",
-            report.loss[0], report.loss[1]
-        ));
+        let loss: Vec<_> = report.loss.iter().map(|l| format!("{l:.4}")).collect();
+        let loss = loss.join(" ");
+        bar.set_message(format!("loss {loss}"));
         if report.step % 50 == 0 && bar.is_hidden() {
             eprintln!(
-                "step {} fine {:.4} coarse {:.4} {:.2} steps/s",
+                "step {} loss {loss} {:.2} steps/s",
                 report.step,
-                report.loss[0],
-                report.loss[1],
                 (report.step - first) as f64 / started.elapsed().as_secs_f64()
             );
         }
         if report.step % args.checkpoint_every == 0 || report.step == args.steps {
             trainer.save(&args.out)?;
             trainer.model().export(&args.out)?;
-            plot::loss_curve(&args.out.join("loss.png"), trainer.history())?;
+            plot::loss_curve(&args.out.join("loss.png"), M::LOSSES, trainer.history())?;
         }
     }
     bar.finish();

@@ -6,8 +6,8 @@ use anyhow::{Result, anyhow};
 use glyph_align::StepReport;
 use plotters::prelude::*;
 
-/// Draws the losses of both ratios against the step, smoothed, on a logarithmic axis.
-pub(crate) fn loss_curve(path: &Path, history: &[StepReport]) -> Result<()> {
+/// Draws the loss of each ratio against the step, smoothed, on a logarithmic axis.
+pub(crate) fn loss_curve(path: &Path, names: &[&str], history: &[StepReport]) -> Result<()> {
     let fail = |e: &dyn std::fmt::Display| anyhow!("cannot draw {}: {e}", path.display());
     let _ = plotters::style::register_font(
         "sans-serif",
@@ -23,10 +23,12 @@ pub(crate) fn loss_curve(path: &Path, history: &[StepReport]) -> Result<()> {
         }
         points
     };
-    let series = [
-        ("fine: 4 patches a token", smooth(0), BLUE),
-        ("coarse: 16 patches a token", smooth(1), RED),
-    ];
+    let colors = [BLUE, RED, RGBColor(0, 130, 60)];
+    let series: Vec<_> = names
+        .iter()
+        .enumerate()
+        .map(|(i, name)| (*name, smooth(i), colors[i % colors.len()]))
+        .collect();
     let lowest = series
         .iter()
         .flat_map(|s| s.1.iter())

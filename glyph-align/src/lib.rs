@@ -3,7 +3,8 @@
 //! - [`SemanticAlignmentLoss`]: `1 - mean(cosine_similarity(text_emb, image_emb))`.
 //! - [`ReadingLoss`]: cross-entropy of every cell that vision tokens should let a readout tell.
 //! - [`SentenceEncoder`]: a BERT of one's choice, all-MiniLM-L6-v2 for example, as the text side.
-//! - [`ReaderTrainer`]: trains the built-in encoder and readout on drawn lines, with checkpoints.
+//! - [`Trainer`]: trains the built-in encoder and readout on drawn lines, with checkpoints: all of
+//!   them as a [`ReaderModel`], or further ratios on top as a [`RatioModel`].
 
 pub mod bert;
 mod error;
@@ -17,4 +18,4 @@ pub use error::AlignError;
 pub use losses::{ReadingLoss, SemanticAlignmentLoss};
 pub use samples::{CELLS_PER_ROW, Corpus, Sample, TextSource};
 pub use sentences::SentenceEncoder;
-pub use trainer::{ReaderModel, ReaderTrainer, StepReport, TrainingConfig};
+pub use trainer::{RatioModel, ReaderModel, StepReport, Trainable, Trainer, TrainingConfig};

@@ -1,22 +1,21 @@
 //! Trains the built-in encoder and readout together.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::grad_clipping::GradientClippingConfig;
-use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
-use burn_store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
-use glyph_decode::{Charset, ReadoutConfig, ReadoutModel};
-use glyph_encode::builtin::{
-    BuiltinEncoderConfig, EncoderModel, PATCHES_PER_ROW, ROW_WIDTH, WINDOW_SIZE, row_windows,
-};
+use glyph_encode::builtin::{PATCHES_PER_ROW, ROW_WIDTH, WINDOW_SIZE, row_windows};
 use glyph_render::{RenderConfig, Typesetter};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::{AlignError, Corpus, ReadingLoss, Sample, TextSource};
+
+mod models;
+
+pub use models::{RatioModel, ReaderModel, Trainable};
 
 /// How to train.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,71 +69,13 @@ impl TrainingConfig {
     }
 }
 
-/// Encoder and readout, trained as one.
-#[derive(Module, Debug)]
-pub struct ReaderModel {
-    /// Pixels to vision tokens.
-    pub encoder: EncoderModel,
-    /// Vision tokens to cells.
-    pub readout: ReadoutModel,
-}
-
-impl ReaderModel {
-    /// Fresh weights in the shipped sizes.
-    pub fn init(device: &Device) -> Self {
-        let set = Charset::builtin();
-        Self {
-            encoder: BuiltinEncoderConfig::default().init(device),
-            readout: ReadoutConfig::new(set.head_classes(), set.tail_classes()).init(device),
-        }
-    }
-
-    /// Loads what [`ReaderModel::export`] wrote.
-    ///
-    /// # Errors
-    /// If a file is missing or holds other tensors than the model.
-    pub fn import(&mut self, dir: &Path) -> Result<(), AlignError> {
-        fn read<M: ModuleSnapshot>(module: &mut M, path: PathBuf) -> Result<(), AlignError> {
-            let mut store =
-                SafetensorsStore::from_file(&path).with_from_adapter(HalfPrecisionAdapter::new());
-            let reason = match module.load_from(&mut store) {
-                Ok(result) if result.unused.is_empty() => return Ok(()),
-                Ok(result) => format!("unused tensors: {}", result.unused.join(", ")),
-                Err(error) => error.to_string(),
-            };
-            Err(AlignError::Checkpoint { path, reason })
-        }
-        read(&mut self.encoder, dir.join("encoder.safetensors"))?;
-        read(&mut self.readout, dir.join("readout.safetensors"))
-    }
-
-    /// Writes `encoder.safetensors` and `readout.safetensors` in half precision: the files that
-    /// `glyph-encode` and `glyph-decode` embed.
-    ///
-    /// # Errors
-    /// If a file cannot be written.
-    pub fn export(&self, dir: &Path) -> Result<(), AlignError> {
-        fn write<M: ModuleSnapshot>(module: &M, path: PathBuf) -> Result<(), AlignError> {
-            let mut store = SafetensorsStore::from_file(&path)
-                .overwrite(true)
-                .with_to_adapter(HalfPrecisionAdapter::new());
-            module.save_into(&mut store).map_err(|e| AlignError::Write {
-                path,
-                reason: e.to_string(),
-            })
-        }
-        write(&self.encoder, dir.join("encoder.safetensors"))?;
-        write(&self.readout, dir.join("readout.safetensors"))
-    }
-}
-
 /// What a step did.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StepReport {
     /// The step, counted from 1.
     pub step: usize,
     /// Loss of each ratio, fine first, in nats a cell.
-    pub loss: [f32; 2],
+    pub loss: Vec<f32>,
     /// Learning rate.
     pub learning_rate: f64,
 }
@@ -146,14 +87,14 @@ struct Progress {
     history: Vec<StepReport>,
 }
 
-/// Trains the built-in reader step by step.
+/// Trains a model of the built-in reader step by step.
 ///
 /// Samples depend on the seed and the step alone, so that a run that was cut off and resumed sees
 /// what an uncut one would have seen.
-pub struct ReaderTrainer {
+pub struct Trainer<M> {
     config: TrainingConfig,
     device: Device,
-    model: ReaderModel,
+    model: M,
     optimizer: ModuleOptimizer,
     typesetter: Typesetter,
     source: TextSource,
@@ -161,7 +102,7 @@ pub struct ReaderTrainer {
     history: Vec<StepReport>,
 }
 
-impl ReaderTrainer {
+impl<M: Trainable> Trainer<M> {
     /// Starts from fresh weights. `device` is the plain device; the trainer asks for gradients.
     ///
     /// # Errors
@@ -174,7 +115,7 @@ impl ReaderTrainer {
         let device = device.clone().autodiff();
         device.seed(config.seed);
         Ok(Self {
-            model: ReaderModel::init(&device),
+            model: M::init(&device).prepare(),
             optimizer: AdamWConfig::new()
                 .with_weight_decay(config.weight_decay)
                 .with_beta_2(0.98)
@@ -192,11 +133,11 @@ impl ReaderTrainer {
     /// Starts from exported weights instead of fresh ones, with a fresh optimiser.
     ///
     /// # Errors
-    /// As [`ReaderModel::import`].
+    /// As [`Trainable::import`].
     pub fn start_from(&mut self, dir: &Path) -> Result<(), AlignError> {
         let mut model = self.model.valid();
         model.import(dir)?;
-        self.model = model.train();
+        self.model = model.train().prepare();
         Ok(())
     }
 
@@ -219,7 +160,7 @@ impl ReaderTrainer {
         })?;
         let progress: Progress = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
         let model = self.model.clone().try_load_file(dir.join("model.bpk"));
-        self.model = model.map_err(|e| bad(e.to_string()))?;
+        self.model = model.map_err(|e| bad(e.to_string()))?.prepare();
         self.optimizer = self
             .optimizer
             .clone()
@@ -272,7 +213,7 @@ impl ReaderTrainer {
     }
 
     /// The model without gradients.
-    pub fn model(&self) -> ReaderModel {
+    pub fn model(&self) -> M {
         self.model.valid()
     }
 
@@ -318,16 +259,11 @@ impl ReaderTrainer {
             .collect();
         let criterion = ReadingLoss::new(&cells, &self.device);
 
-        let patches = self.model.encoder.trunk(pixel_values);
-        let losses = [0, 1].map(|level| {
-            let tokens = self.model.encoder.merge(patches.clone(), level);
-            let features = self.model.readout.cells(tokens.flatten(0, 1), level);
-            criterion.forward(&self.model.readout, features)
-        });
+        let losses = self.model.losses(pixel_values, &criterion);
         let learning_rate = self.config.learning_rate_at(self.step);
         let report = StepReport {
             step: self.step + 1,
-            loss: losses.clone().map(|l| l.into_scalar::<f32>()),
+            loss: losses.iter().map(|l| l.clone().into_scalar()).collect(),
             learning_rate,
         };
         if let Some(&loss) = report.loss.iter().find(|l| !l.is_finite()) {
@@ -336,14 +272,13 @@ impl ReaderTrainer {
                 loss,
             });
         }
-        let [fine, coarse] = losses;
-        let grads = (fine + coarse).backward();
+        let grads = Tensor::cat(losses, 0).sum().backward();
         let grads = GradientsParams::from_grads(grads, &self.model);
         self.model = self
             .optimizer
             .step(learning_rate, self.model.clone(), grads);
         self.step += 1;
-        self.history.push(report);
+        self.history.push(report.clone());
         Ok(report)
     }
 }

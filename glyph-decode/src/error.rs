@@ -22,6 +22,12 @@ pub enum DecodeError {
         /// Width of the tokens.
         found: usize,
     },
+    /// Tokens of a ratio that the readout was not trained on.
+    #[error("vision tokens of {found} patches: this readout has no layers for them")]
+    MergeSize {
+        /// Patches that were merged to a token.
+        found: usize,
+    },
     /// A number of positions that is not the number of tokens.
     #[error("{positions} positions for {tokens} vision tokens")]
     Positions {

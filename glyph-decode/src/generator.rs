@@ -8,12 +8,14 @@ use crate::{Constraint, DecodeError, KvCache, LogitsFilter, TokenId, TokenLogpro
 mod batch;
 mod config;
 mod decoding;
+mod prefill;
 mod session;
 #[cfg(test)]
 mod tests;
 
 pub use batch::generate_batch;
 pub use config::GenerationConfig;
+pub use prefill::Prefill;
 pub use session::Session;
 
 use decoding::Decoding;
@@ -137,6 +139,23 @@ impl fmt::Debug for Generator<'_> {
 }
 
 impl<'s> Generator<'s> {
+    fn new(
+        session: &'s mut Session,
+        pending: Vec<session::Part>,
+        decoding: Decoding,
+        usage: Usage,
+    ) -> Self {
+        Self {
+            session,
+            pending,
+            decoding,
+            usage,
+            finish_reason: None,
+            ended: false,
+            progress: None,
+        }
+    }
+
     /// Lets only outputs of a given form through.
     #[must_use]
     pub fn constrained_by(mut self, constraint: impl Constraint + 'static) -> Self {

@@ -36,7 +36,7 @@ pub use constraint::{JsonConstraint, SchemaCompiler};
 pub use error::DecodeError;
 pub use generator::{
     FinishReason, GeneratedToken, Generation, GenerationConfig, GenerationProgress, Generator,
-    Piece, Session, Usage, generate_batch,
+    Piece, Prefill, Session, Usage, generate_batch,
 };
 pub use kv_cache::{CachePolicy, KvCache};
 pub use logits::{Logits, TokenLogprob};
@@ -47,7 +47,10 @@ pub use prompt::{
     Thinking, VisionRun, split_thinking,
 };
 pub use quant::{GgmlType, dequantize};
-pub use readout::{BuiltinReadout, LineReading, Readout, ReadoutConfig, ReadoutModel};
+pub use readout::{
+    BuiltinReadout, FinerConfig, FinerModel, LineReading, Readout, ReadoutConfig, ReadoutModel,
+    SplitStep,
+};
 pub use sampler::{History, LogitsFilter, Sampler};
 pub use tokenizer::{SpecialTokens, Tokenizer};
 pub use vlm::{

@@ -1,12 +1,15 @@
 //! Reads text out of vision tokens.
 
+mod finer;
 mod model;
 
+pub use finer::{FinerConfig, FinerModel, SplitStep};
 pub use model::{ReadoutConfig, ReadoutModel};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
-use glyph_encode::{BBox, Detail, TokenPosition, VisionTokens};
+use glyph_encode::builtin::unpack;
+use glyph_encode::{BBox, TokenPosition, VisionTokens};
 use serde::Serialize;
 
 use crate::{Cell, Charset, DecodeError};
@@ -59,6 +62,8 @@ const BATCH_TOKENS: usize = 512;
 pub struct BuiltinReadout {
     model: ReadoutModel,
     config: ReadoutConfig,
+    /// Splits tokens of further ratios.
+    finer: Option<FinerModel>,
     device: Device,
 }
 
@@ -70,7 +75,9 @@ impl BuiltinReadout {
     #[cfg(feature = "builtin-weights")]
     pub fn new(device: &Device) -> Result<Self, DecodeError> {
         let bytes = include_bytes!("../assets/readout.safetensors");
-        Self::from_bytes("embedded readout.safetensors", bytes.to_vec(), device)
+        let finer = include_bytes!("../assets/finer.safetensors");
+        Self::from_bytes("embedded readout.safetensors", bytes.to_vec(), device)?
+            .with_finer("embedded finer.safetensors", finer)
     }
 
     /// Loads weights that `train_reader` exported.
@@ -85,31 +92,49 @@ impl BuiltinReadout {
         let set = Charset::builtin();
         let config = ReadoutConfig::new(set.head_classes(), set.tail_classes());
         let mut model = config.init(device);
-        let mut store = SafetensorsStore::from_bytes(Some(bytes))
-            .with_from_adapter(HalfPrecisionAdapter::new());
-        let result = model
-            .load_from(&mut store)
-            .map_err(|e| fail(e.to_string()))?;
-        if !result.unused.is_empty() {
-            return Err(fail(format!(
-                "unused tensors: {}",
-                result.unused.join(", ")
-            )));
-        }
+        load(&mut model, bytes).map_err(fail)?;
         Ok(Self {
             model,
             config,
+            finer: None,
             device: device.clone(),
         })
     }
 
-    /// Contents and probabilities of the cells of some tokens of one detail.
-    fn cells(&self, features: Tensor<2>, detail: Detail) -> Result<Vec<(Cell, f32)>, DecodeError> {
-        let level = match detail {
-            Detail::Local => 0,
-            Detail::Global => 1,
+    /// Adds the further ratios that `train_reader --ratios` exported on top of these weights, packed
+    /// as [`pack`](glyph_encode::builtin::pack) does it.
+    ///
+    /// # Errors
+    /// If a tensor is missing, unused or of another shape.
+    pub fn with_finer(mut self, name: &str, packed: &[u8]) -> Result<Self, DecodeError> {
+        let fail = |reason: String| DecodeError::Weights {
+            name: name.to_owned(),
+            reason,
         };
-        let features = self.model.cells(features, level);
+        let mut model = FinerConfig::default().init(&self.device);
+        load(&mut model, unpack(packed).map_err(fail)?).map_err(fail)?;
+        self.finer = Some(model);
+        Ok(self)
+    }
+
+    /// Features of the cells of some tokens, each of which stands for so many patches.
+    fn features(&self, tokens: Tensor<2>, merge_size: usize) -> Result<Tensor<2>, DecodeError> {
+        let level = |size: usize| {
+            let cells = size * CELLS_PER_PATCH;
+            self.config.cells.iter().position(|&c| c == cells)
+        };
+        if let Some(level) = level(merge_size) {
+            return Ok(self.model.cells(tokens, level));
+        }
+        let unknown = || DecodeError::MergeSize { found: merge_size };
+        let finer = self.finer.as_ref().ok_or_else(unknown)?;
+        let level = level(finer.base(merge_size)).ok_or_else(unknown)?;
+        Ok(self.model.cells(finer.split(tokens, merge_size), level))
+    }
+
+    /// Contents and probabilities of the cells of some tokens of one ratio.
+    fn cells(&self, tokens: Tensor<2>, merge_size: usize) -> Result<Vec<(Cell, f32)>, DecodeError> {
+        let features = self.features(tokens, merge_size)?;
         let (mut probability, head) = best(self.model.head(features.clone()))?;
         let tail_rows: Vec<i32> = (0..head.len())
             .filter(|&i| head[i] == Charset::TAIL)
@@ -183,13 +208,16 @@ impl Readout for BuiltinReadout {
         let mut builder: Option<LineBuilder> = None;
         let mut start = 0;
         while start < n {
-            let detail = tokens.positions[start].detail;
+            let merge_size = tokens.positions[start].merge_size;
             let same = tokens.positions[start..]
                 .iter()
                 .take(BATCH_TOKENS)
-                .take_while(|p| p.detail == detail)
+                .take_while(|p| p.merge_size == merge_size)
                 .count();
-            let cells = self.cells(tokens.features.clone().narrow(0, start, same), detail)?;
+            let cells = self.cells(
+                tokens.features.clone().narrow(0, start, same),
+                merge_size as usize,
+            )?;
             let per_token = cells.len() / same;
             for (position, cells) in tokens.positions[start..start + same]
                 .iter()
@@ -211,6 +239,18 @@ impl Readout for BuiltinReadout {
 
 /// Cells in a row of the built-in style.
 const CELLS_PER_ROW: usize = 96;
+/// Half-width cells in a patch.
+const CELLS_PER_PATCH: usize = 2;
+
+fn load<M: ModuleSnapshot>(module: &mut M, bytes: Vec<u8>) -> Result<(), String> {
+    let mut store =
+        SafetensorsStore::from_bytes(Some(bytes)).with_from_adapter(HalfPrecisionAdapter::new());
+    let result = module.load_from(&mut store).map_err(|e| e.to_string())?;
+    if result.unused.is_empty() {
+        return Ok(());
+    }
+    Err(format!("unused tensors: {}", result.unused.join(", ")))
+}
 
 struct LineBuilder {
     first: TokenPosition,
@@ -231,8 +271,8 @@ impl LineBuilder {
     }
 
     fn same_row(&self, p: &TokenPosition) -> bool {
-        (p.page, p.row, p.detail) == (self.first.page, self.first.row, self.first.detail)
-            && p.column > self.last.column
+        let key = |p: &TokenPosition| (p.page, p.row, p.detail, p.merge_size);
+        key(p) == key(&self.first) && p.column > self.last.column
     }
 
     fn push(&mut self, position: &TokenPosition, cells: &[(Cell, f32)]) {

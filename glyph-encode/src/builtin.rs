@@ -3,14 +3,19 @@
 //! Rows of text are cut into 14 px patches on the page's cell grid (see
 //! [`glyph_render::CellLayout`]); a stem looks at each patch and half of its neighbours, two
 //! transformer blocks mix along the row, and a merger makes one vision token of 4 neighbouring
-//! patches ([`Detail::Local`]) or of 16 ([`Detail::Global`]).
+//! patches ([`Detail::Local`]) or of 16 ([`Detail::Global`]). Mergers on top of these make tokens of
+//! 8, 24 and 48 patches; [`BuiltinEncoder::with_merge_sizes`] chooses.
 
+mod coarser;
 mod model;
+mod packed;
 mod preprocess;
 
+pub use coarser::{CoarserConfig, CoarserModel, MergeStep};
 pub use model::{
     BuiltinEncoderConfig, EncoderModel, PATCH_SIZE, PATCHES_PER_ROW, WINDOW_SIZE, WINDOW_WIDTH,
 };
+pub use packed::{pack, unpack};
 pub(crate) use preprocess::is_blank;
 pub use preprocess::{ROW_WIDTH, row_windows};
 
@@ -26,11 +31,18 @@ use crate::{
 /// Rows that go through the network at once: bounds memory, and keeps a core's cache warm.
 const BATCH_ROWS: usize = 16;
 
+/// Patches of a token where nothing else was chosen, local and global.
+const DEFAULT_SIZES: [usize; 2] = [4, 16];
+
 /// The built-in vision encoder.
 #[derive(Debug)]
 pub struct BuiltinEncoder {
     model: EncoderModel,
     config: BuiltinEncoderConfig,
+    /// Further ratios, and a name for their weights.
+    coarser: Option<(CoarserModel, String)>,
+    /// Patches of a token, local and global.
+    merge_sizes: [usize; 2],
     fingerprint: String,
     device: Device,
 }
@@ -43,7 +55,9 @@ impl BuiltinEncoder {
     #[cfg(feature = "builtin-weights")]
     pub fn new(device: &Device) -> Result<Self, EncodeError> {
         let bytes = include_bytes!("../assets/encoder.safetensors");
-        Self::from_bytes("embedded encoder.safetensors", bytes.to_vec(), device)
+        let coarser = include_bytes!("../assets/coarser.safetensors");
+        Self::from_bytes("embedded encoder.safetensors", bytes.to_vec(), device)?
+            .with_coarser("embedded coarser.safetensors", coarser)
     }
 
     /// Loads weights that `train_reader` exported.
@@ -58,28 +72,85 @@ impl BuiltinEncoder {
         let config = BuiltinEncoderConfig::default();
         let mut model = config.init(device);
         let fingerprint = format!("builtin-{}", &blake3::hash(&bytes).to_hex()[..16]);
-        let mut store = SafetensorsStore::from_bytes(Some(bytes))
-            .with_from_adapter(HalfPrecisionAdapter::new());
-        let result = model
-            .load_from(&mut store)
-            .map_err(|e| fail(e.to_string()))?;
-        if !result.unused.is_empty() {
-            return Err(fail(format!(
-                "unused tensors: {}",
-                result.unused.join(", ")
-            )));
-        }
+        load(&mut model, bytes).map_err(fail)?;
         Ok(Self {
             model,
             config,
+            coarser: None,
+            merge_sizes: DEFAULT_SIZES,
             fingerprint,
             device: device.clone(),
         })
     }
 
+    /// Adds the further ratios that `train_reader --ratios` exported on top of these weights, packed
+    /// as [`pack`] does it.
+    ///
+    /// # Errors
+    /// If a tensor is missing, unused or of another shape.
+    pub fn with_coarser(mut self, name: &str, packed: &[u8]) -> Result<Self, EncodeError> {
+        let fail = |reason: String| EncodeError::Weights {
+            name: name.to_owned(),
+            reason,
+        };
+        let mut model = CoarserConfig::default().init(&self.device);
+        load(&mut model, unpack(packed).map_err(fail)?).map_err(fail)?;
+        let hash = blake3::hash(packed).to_hex()[..16].to_owned();
+        self.coarser = Some((model, hash));
+        Ok(self)
+    }
+
+    /// Patches that a token can stand for, the finest first. On English prose that fills its lines
+    /// 4, 8, 16, 24 and 48 patches are about 1.9, 3.8, 7.6, 11 and 23 text tokens.
+    pub fn available_merge_sizes(&self) -> Vec<usize> {
+        let mut sizes = self.config.merge_sizes.clone();
+        if let Some((coarser, _)) = &self.coarser {
+            sizes.extend(coarser.merge_sizes());
+        }
+        sizes.sort_unstable();
+        sizes
+    }
+
+    /// Chooses how many patches a token stands for in crops and in the scan; 4 and 16 if this is
+    /// not called.
+    ///
+    /// # Errors
+    /// If a size is none of [`available_merge_sizes`](Self::available_merge_sizes).
+    pub fn with_merge_sizes(mut self, local: usize, global: usize) -> Result<Self, EncodeError> {
+        let available = self.available_merge_sizes();
+        if let Some(size) = [local, global].iter().find(|s| !available.contains(s)) {
+            return Err(EncodeError::Input {
+                what: "merge size",
+                expected: format!("one of {available:?}"),
+                found: size.to_string(),
+            });
+        }
+        self.merge_sizes = [local, global];
+        Ok(self)
+    }
+
     /// Patches that one vision token stands for.
     pub fn merge_size(&self, detail: Detail) -> usize {
-        self.config.merge_sizes[level(detail)]
+        match detail {
+            Detail::Local => self.merge_sizes[0],
+            Detail::Global => self.merge_sizes[1],
+        }
+    }
+
+    /// Tokens of some rows.
+    fn tokens(&self, pixel_values: Tensor<3>, merge_size: usize) -> Tensor<2> {
+        let patches = self.model.trunk(pixel_values);
+        let own = |size: usize| self.config.merge_sizes.iter().position(|&s| s == size);
+        let tokens = match (own(merge_size), &self.coarser) {
+            (Some(level), _) => self.model.merge(patches, level),
+            (None, Some((coarser, _))) => {
+                let level = own(coarser.base(merge_size))
+                    .expect("coarser tokens are made of the encoder's own");
+                coarser.merge(self.model.merge(patches, level), merge_size)
+            }
+            (None, None) => unreachable!("with_merge_sizes checked the size"),
+        };
+        tokens.flatten(0, 1)
     }
 
     fn encode_rows(&self, rows: &[&Row<'_>], page: u32, detail: Detail) -> VisionTokens {
@@ -105,16 +176,14 @@ impl BuiltinEncoder {
                     row: row.number,
                     column: column as u32,
                     detail,
+                    merge_size: merge as u32,
                     bbox: part(row.bbox, column, columns),
                 });
             }
         }
         let shape = [rows.len(), PATCHES_PER_ROW, WINDOW_SIZE];
         let pixel_values = Tensor::from_data(TensorData::new(values, shape), &self.device);
-        let tokens: Tensor<2> = self
-            .model
-            .merge(self.model.trunk(pixel_values), level(detail))
-            .flatten(0, 1);
+        let tokens = self.tokens(pixel_values, merge);
         let n = keep.len();
         let keep = Tensor::<1, Int>::from_data(TensorData::new(keep, [n]), &self.device);
         VisionTokens {
@@ -162,15 +231,24 @@ impl VisionEncoder for BuiltinEncoder {
     }
 
     fn fingerprint(&self) -> String {
-        self.fingerprint.clone()
+        let [local, global] = self.merge_sizes;
+        match &self.coarser {
+            Some((_, hash)) if self.merge_sizes != DEFAULT_SIZES => {
+                format!("{}-{hash}-{local}-{global}", self.fingerprint)
+            }
+            _ => format!("{}-{local}-{global}", self.fingerprint),
+        }
     }
 }
 
-fn level(detail: Detail) -> usize {
-    match detail {
-        Detail::Local => 0,
-        Detail::Global => 1,
+fn load<M: ModuleSnapshot>(module: &mut M, bytes: Vec<u8>) -> Result<(), String> {
+    let mut store =
+        SafetensorsStore::from_bytes(Some(bytes)).with_from_adapter(HalfPrecisionAdapter::new());
+    let result = module.load_from(&mut store).map_err(|e| e.to_string())?;
+    if result.unused.is_empty() {
+        return Ok(());
     }
+    Err(format!("unused tensors: {}", result.unused.join(", ")))
 }
 
 /// The part of a row's box that a token stands for.

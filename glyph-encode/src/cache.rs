@@ -13,8 +13,10 @@ use crate::{
 };
 
 /// Bump when the file format or what a key covers changes.
-const FORMAT: &str = "glyph-features-1";
+const FORMAT: &str = "glyph-features-2";
 const SUFFIX: &str = "features";
+/// A token's position: seven words.
+const POSITION_BYTES: usize = 28;
 
 /// A folder of encoded pages, bounded in size.
 ///
@@ -157,7 +159,7 @@ impl<E: VisionEncoder> CachedEncoder<E> {
         let d = self.encoder.hidden_size();
         let (n, rest) = bytes.split_first_chunk::<4>()?;
         let n = u32::from_le_bytes(*n) as usize;
-        let (positions, features) = rest.split_at_checked(n * 24)?;
+        let (positions, features) = rest.split_at_checked(n * POSITION_BYTES)?;
         if features.len() != n * d * 2 {
             return None;
         }
@@ -165,12 +167,13 @@ impl<E: VisionEncoder> CachedEncoder<E> {
             u32::from_le_bytes([c[4 * i], c[4 * i + 1], c[4 * i + 2], c[4 * i + 3]])
         };
         let positions = positions
-            .chunks_exact(24)
+            .chunks_exact(POSITION_BYTES)
             .map(|c| TokenPosition {
                 page,
                 detail,
                 row: word(c, 0),
                 column: word(c, 1),
+                merge_size: word(c, 6),
                 bbox: glyph_render::BBox {
                     x: word(c, 2),
                     y: word(c, 3),
@@ -213,7 +216,8 @@ impl<E: VisionEncoder> VisionEncoder for CachedEncoder<E> {
             .try_to_vec()
             .map_err(|e| EncodeError::Tensor(format!("{e:?}")))?;
         let features: Vec<f16> = features.into_iter().map(f16::from_f32).collect();
-        let mut bytes = Vec::with_capacity(4 + tokens.positions.len() * 24 + features.len() * 2);
+        let mut bytes =
+            Vec::with_capacity(4 + tokens.positions.len() * POSITION_BYTES + features.len() * 2);
         bytes.extend((tokens.positions.len() as u32).to_le_bytes());
         for p in &tokens.positions {
             for word in [
@@ -223,6 +227,7 @@ impl<E: VisionEncoder> VisionEncoder for CachedEncoder<E> {
                 p.bbox.y,
                 p.bbox.width,
                 p.bbox.height,
+                p.merge_size,
             ] {
                 bytes.extend(word.to_le_bytes());
             }

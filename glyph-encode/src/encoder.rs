@@ -66,6 +66,8 @@ pub struct TokenPosition {
     pub column: u32,
     /// Whether from the scan or from a crop.
     pub detail: Detail,
+    /// Patches of the row that were merged to this token.
+    pub merge_size: u32,
     /// The pixels that it stands for.
     pub bbox: BBox,
 }

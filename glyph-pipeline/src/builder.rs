@@ -26,6 +26,7 @@ pub struct PipelineBuilder {
     view_renderer: Option<Box<dyn Renderer>>,
     scorer: Option<Box<dyn RegionScorer>>,
     cache: Option<(PathBuf, u64)>,
+    merge_sizes: Option<(usize, usize)>,
     max_vision_tokens: Option<usize>,
     progress: Option<Box<ProgressCallback>>,
 }
@@ -158,6 +159,14 @@ impl PipelineBuilder {
         self
     }
 
+    /// Chooses how many patches a token of the built-in encoder stands for in crops and in the scan:
+    /// 4, 8, 16, 24 or 48. More patches a token are fewer tokens and more mistakes.
+    #[must_use]
+    pub fn merge_sizes(mut self, local: usize, global: usize) -> Self {
+        self.merge_sizes = Some((local, global));
+        self
+    }
+
     /// Vision tokens that the crops of one task may cost. By default what a twelfth of the
     /// document's rows costs, and at least 24 rows.
     #[must_use]
@@ -188,7 +197,13 @@ impl PipelineBuilder {
         };
         let mut encoder = match self.encoder {
             Some(encoder) => encoder,
-            None => Box::new(BuiltinEncoder::new(&device)?),
+            None => {
+                let encoder = BuiltinEncoder::new(&device)?;
+                Box::new(match self.merge_sizes {
+                    Some((local, global)) => encoder.with_merge_sizes(local, global)?,
+                    None => encoder,
+                })
+            }
         };
         if let Some((dir, max_bytes)) = self.cache {
             encoder = Box::new(CachedEncoder::new(

@@ -106,6 +106,7 @@ impl OnnxEncoder {
                     row: row.number,
                     column: column as u32,
                     detail,
+                    merge_size: merge_size(detail) as u32,
                     bbox: part(row.bbox, column, columns),
                 });
             }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Decoding, GenerationConfig, Generator, PREFILL_CHUNK, Usage, has_room};
+use super::{GenerationConfig, Generator, PREFILL_CHUNK, Prefill, has_room};
 use crate::model::floats;
 use crate::{
     DecodeError, ImageEmbeds, KvCache, LanguageModel, LogitsFor, Segment, TokenId, Vocabulary,
@@ -158,62 +158,47 @@ impl Session {
         prompt: &[Segment],
         config: &GenerationConfig,
     ) -> Result<Generator<'_>, DecodeError> {
-        let mut parts = Vec::new();
-        let mut ids = Vec::new();
-        for segment in prompt {
-            match segment {
-                Segment::Text(tokens) => {
-                    parts.extend(tokens.iter().map(|t| Part::Token(*t)));
-                    ids.extend_from_slice(tokens);
-                }
-                Segment::Vision(embeds) => parts.push(Part::Vision(Box::new(embeds.clone()))),
-                Segment::Image(image) => parts.push(Part::Image(Box::new(image.clone()))),
-            }
-        }
-        let prompt_tokens: usize = parts.iter().map(Part::len).sum();
-        if prompt_tokens == 0 {
-            return Err(DecodeError::Input {
-                what: "the prompt",
-                expected: "at least 1 token".to_owned(),
-                found: "none".to_owned(),
-            });
-        }
-        let decoding = Decoding::new(config, &self.model.config().eos_token_ids, ids)?;
-        let reused = self.keep_prefix(&parts);
-        let reused_tokens = parts[..reused].iter().map(Part::len).sum();
-        self.cache.check_room(prompt_tokens - reused_tokens)?;
-        parts.drain(..reused);
-        Ok(Generator {
-            session: self,
-            pending: parts,
-            decoding,
-            usage: Usage {
-                prompt_tokens,
-                reused_tokens,
-                generated_tokens: 0,
-            },
-            finish_reason: None,
-            ended: false,
-            progress: None,
-        })
+        self.prefill().generate(prompt, config)
     }
 
-    /// Keeps of the cache what the prompt begins with, and returns how many parts that are. The
-    /// last part of a prompt always runs, for its logits.
-    fn keep_prefix(&mut self, parts: &[Part]) -> usize {
-        let common = parts[..parts.len() - 1]
-            .iter()
-            .zip(&self.held)
-            .take_while(|(part, held)| part.is(**held))
-            .count();
-        let tokens: usize = self.held[..common].iter().map(|held| held.len()).sum();
-        // A sliding window that has moved on can't go back and comes out empty.
-        if self.cache.truncate(tokens) < tokens {
+    /// Begins a prompt that is read piece by piece.
+    pub fn prefill(&mut self) -> Prefill<'_> {
+        Prefill::new(self)
+    }
+
+    /// Forgets everything if a sliding window has moved on: it can't go back to a beginning.
+    pub(super) fn forget_if_slid(&mut self) {
+        let held: usize = self.held.iter().map(|held| held.len()).sum();
+        if held != self.cache.len() {
             self.clear();
-            return 0;
         }
-        self.held.truncate(common);
-        common
+    }
+
+    /// Tokens of the picture that the cache holds as its piece `at`, if it is that of this
+    /// fingerprint.
+    pub(super) fn held_image(&self, at: usize, fingerprint: [u8; 32]) -> Option<usize> {
+        match self.held.get(at) {
+            Some(Held::Image(tokens, Some(held))) if *held == fingerprint => Some(*tokens),
+            _ => None,
+        }
+    }
+
+    /// How many of the parts the cache holds from its piece `at` on.
+    pub(super) fn common(&self, at: usize, parts: &[Part]) -> usize {
+        let held = self.held.get(at..).unwrap_or_default();
+        let same = |(part, held): &(&Part, &Held)| part.is(**held);
+        parts.iter().zip(held).take_while(same).count()
+    }
+
+    /// Keeps the first pieces of the cache.
+    pub(super) fn keep(&mut self, pieces: usize) {
+        let tokens: usize = self.held[..pieces].iter().map(|held| held.len()).sum();
+        self.cache.truncate(tokens);
+        self.held.truncate(pieces);
+    }
+
+    pub(super) fn check_room(&self, tokens: usize) -> Result<(), DecodeError> {
+        self.cache.check_room(tokens)
     }
 
     /// Runs a first chunk of `pending` and takes it off.

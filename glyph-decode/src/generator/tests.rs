@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::fake::{Bytes, EOS, Parrot};
-use crate::{CachePolicy, DecodeError, LanguageModel, Segment};
+use burn::tensor::{Tensor, TensorData};
+
+use crate::{CachePolicy, DecodeError, ImageEmbeds, LanguageModel, Segment};
 
 fn session(parrot: &Arc<Parrot>, capacity: usize) -> Session {
     Session::new(parrot.clone(), Arc::new(Bytes), capacity).unwrap()
@@ -371,4 +373,63 @@ fn settings_out_of_range_are_refused() {
     assert!(refused(&|c| c.top_p = 1.5).contains("top_p"));
     assert!(refused(&|c| c.min_p = f32::NAN).contains("min_p"));
     assert!(refused(&|c| c.repetition_penalty = 0.0).contains("repetition_penalty"));
+}
+
+#[test]
+fn a_prompt_read_piece_by_piece_is_the_same_prompt() {
+    let parrot = Arc::new(Parrot::new("the page says: 42."));
+    let config = GenerationConfig::default();
+    let device = burn::tensor::Device::default();
+    let image = |byte: u8, fingerprint: u8| {
+        let data = TensorData::new(vec![f32::from(byte); 2], [2, 1]);
+        let mut image = ImageEmbeds::new(Tensor::from_data(data, &device), [1, 1, 2]);
+        image.fingerprint = Some([fingerprint; 32]);
+        image
+    };
+    let text = |t: &str| Segment::Text(ids(t));
+    let whole = [
+        text("a"),
+        Segment::Image(image(b'x', 1)),
+        text("b"),
+        Segment::Image(image(b'y', 2)),
+        text("the page"),
+    ];
+    let mut first = session(&parrot, 64);
+    let expected = first
+        .generate_from(&whole, &config)
+        .unwrap()
+        .finish()
+        .unwrap();
+
+    let mut second = session(&parrot, 64);
+    let mut prefill = second.prefill();
+    assert!(!prefill.skip_image([1; 32]));
+    prefill.read(&whole[..2]).unwrap();
+    prefill.read(&whole[2..4]).unwrap();
+    assert_eq!(prefill.usage().prompt_tokens, 6);
+    let found = prefill
+        .generate(&whole[4..], &config)
+        .unwrap()
+        .finish()
+        .unwrap();
+    assert_eq!(found, expected);
+
+    // The next question runs only what is new, and its pictures need not be encoded.
+    let before = parrot.runs.load(Ordering::SeqCst);
+    let mut prefill = second.prefill();
+    prefill.read(&whole[..1]).unwrap();
+    assert!(!prefill.skip_image([2; 32]), "another picture lies here");
+    assert!(prefill.skip_image([1; 32]));
+    prefill.read(&whole[2..3]).unwrap();
+    assert!(prefill.skip_image([2; 32]));
+    let again = prefill
+        .generate(&whole[4..], &config)
+        .unwrap()
+        .finish()
+        .unwrap();
+    assert_eq!(again.text, expected.text);
+    assert_eq!(again.usage.reused_tokens, 6 + "the pag".len());
+    let ran = parrot.runs.load(Ordering::SeqCst) - before;
+    assert_eq!(ran, 1 + again.usage.generated_tokens - 1);
+    assert!(second.prefill().generate(&[], &config).is_err());
 }

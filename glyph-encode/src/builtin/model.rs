@@ -168,7 +168,7 @@ impl Block {
 }
 
 #[derive(Module, Debug)]
-struct Merger {
+pub(super) struct Merger {
     up: Linear,
     down: Linear,
     norm: LayerNorm,
@@ -177,7 +177,7 @@ struct Merger {
 }
 
 impl Merger {
-    fn new(merge: usize, d: usize, hidden: usize, out: usize, device: &Device) -> Self {
+    pub(super) fn new(merge: usize, d: usize, hidden: usize, out: usize, device: &Device) -> Self {
         Self {
             up: LinearConfig::new(merge * d, hidden).init(device),
             down: LinearConfig::new(hidden, out).init(device),
@@ -187,7 +187,7 @@ impl Merger {
         }
     }
 
-    fn forward(&self, patches: Tensor<3>) -> Tensor<3> {
+    pub(super) fn forward(&self, patches: Tensor<3>) -> Tensor<3> {
         let [rows, n, d] = patches.dims();
         let x = patches.reshape([rows, n / self.merge, self.merge * d]);
         let x = self

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::tensor::{DType, Device};
 use glyph_decode::{
     ChatTemplate, DecodeError, ExpandedPrompt, FinishReason, GenerationConfig, ImageEmbeds,
-    ImagePlaceholder, LanguageModel as _, Message, Part, PixelValues, Session, Tokenizer, Usage,
-    VisionLanguageModel, VlmFamily, split_thinking,
+    ImagePlaceholder, LanguageModel as _, Message, Part, PixelValues, Prefill, Segment, Session,
+    Tokenizer, Usage, VisionLanguageModel, VlmFamily, split_thinking,
 };
 use glyph_encode::EncodeError;
 use glyph_encode::checkpoint::{CheckpointError, LoadProgress};
@@ -22,15 +22,17 @@ use super::{PageView, PageWriter, VideoRequest, ViewRequest, WrittenFromPages};
 
 /// Pictures that are pixels at once: a page is some 50 MB of numbers.
 const PICTURES_AT_ONCE: usize = 8;
-/// Vision tokens that are kept for the next request.
-const KEPT_TOKENS: usize = 1 << 16;
-/// Share of the work that encoding the pictures is, for progress.
-const ENCODING: f64 = 0.4;
+/// Vision tokens that are kept for a next request with other pages before them: a quarter of a
+/// gigabyte for the widest model.
+const KEPT_TOKENS: usize = 1 << 14;
+/// What a token that is written takes in terms of one that is read, for progress.
+const GENERATED_COST: usize = 4;
 
 /// Writes with a [`VisionLanguageModel`].
 ///
-/// Pictures that a request shares with the one before are not encoded again; what the two have in
-/// common from their beginning on is not read again either.
+/// Pages are encoded and read into the model's cache one after the other. What a request has in
+/// common with the one before from its beginning on is neither encoded nor read again; other
+/// pictures that they share are not encoded again, as far as they are kept.
 pub struct VisionLanguageWriter {
     name: String,
     model: Arc<VisionLanguageModel>,
@@ -187,46 +189,6 @@ impl VisionLanguageWriter {
             .expand_images(&places, family, &self.tokenizer)
     }
 
-    /// Encodes pictures, those excepted that the request before had. `progress` is told the share
-    /// that is done; `None` if it says stop.
-    fn encode(
-        &self,
-        views: &[PageView],
-        kept: &mut Vec<ImageEmbeds>,
-        progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
-    ) -> Result<Option<Vec<ImageEmbeds>>, DecodeError> {
-        let mut out = Vec::with_capacity(views.len());
-        for part in views.chunks(PICTURES_AT_ONCE) {
-            let prepared = part
-                .par_iter()
-                .map(|view| PixelValues::new(&self.preprocessor, &view.picture))
-                .collect::<Result<Vec<_>, _>>()?;
-            for picture in &prepared {
-                let fingerprint = Some(picture.fingerprint());
-                let known = kept.iter().find(|image| image.fingerprint == fingerprint);
-                let image = match known {
-                    Some(image) => image.clone(),
-                    None => self
-                        .model
-                        .encode_images(std::slice::from_ref(picture))?
-                        .remove(0),
-                };
-                out.push(image);
-                let share = out.len() as f64 / views.len() as f64;
-                if progress(ENCODING * share).is_break() {
-                    return Ok(None);
-                }
-            }
-        }
-        let mut tokens = 0;
-        let fits = |image: &&ImageEmbeds| {
-            tokens += image.embeds.dims()[0];
-            tokens <= KEPT_TOKENS
-        };
-        *kept = out.iter().take_while(fits).cloned().collect();
-        Ok(Some(out))
-    }
-
     /// Checks that a prompt and its answer have room.
     fn check_room(&self, prompt: &ExpandedPrompt, answer: usize) -> Result<(), DecodeError> {
         let new = prompt.ids.len() + answer;
@@ -240,31 +202,89 @@ impl VisionLanguageWriter {
         Ok(())
     }
 
-    /// Reads a prompt with its pictures, and writes.
+    /// Reads a prompt with its pictures into the session, a picture at a time: only a few are
+    /// pixels, and one embeddings, at once. What is left are the tokens after the last picture;
+    /// `None` if `progress`, which is told how many tokens were read, says stop.
+    fn read_pages(
+        &self,
+        prefill: &mut Prefill<'_>,
+        prompt: &ExpandedPrompt,
+        views: &[PageView],
+        kept: &mut Vec<ImageEmbeds>,
+        progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Option<usize>, DecodeError> {
+        let before = std::mem::take(kept);
+        let mut room = KEPT_TOKENS;
+        let mut keep = |image: &ImageEmbeds, kept: &mut Vec<ImageEmbeds>| {
+            let tokens = image.embeds.dims()[0];
+            if tokens <= room {
+                room -= tokens;
+                kept.push(image.clone());
+            }
+        };
+        let (mut next, mut start) = (0, 0);
+        for part in views.chunks(PICTURES_AT_ONCE) {
+            let prepared = part
+                .par_iter()
+                .map(|view| PixelValues::new(&self.preprocessor, &view.picture))
+                .collect::<Result<Vec<_>, _>>()?;
+            for picture in &prepared {
+                let runs = prompt.runs.iter().filter(|run| run.image == next);
+                let (mut first, mut end) = (start, start);
+                for (i, run) in runs.enumerate() {
+                    first = if i == 0 { run.tokens.start } else { first };
+                    end = run.tokens.end;
+                }
+                prefill.read(&[Segment::Text(prompt.ids[start..first].to_vec())])?;
+                let fingerprint = picture.fingerprint();
+                let known = before
+                    .iter()
+                    .find(|image| image.fingerprint == Some(fingerprint));
+                if let Some(image) = known {
+                    keep(image, kept);
+                }
+                if !prefill.skip_image(fingerprint) {
+                    let image = match known {
+                        Some(image) => image.clone(),
+                        None => self
+                            .model
+                            .encode_images(std::slice::from_ref(picture))?
+                            .remove(0),
+                    };
+                    let ids = &prompt.ids[first..end];
+                    let segments = self.model.segments(ids, std::slice::from_ref(&image))?;
+                    prefill.read(&segments)?;
+                    if known.is_none() {
+                        keep(&image, kept);
+                    }
+                }
+                (next, start) = (next + 1, end);
+                if progress(start).is_break() {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(start))
+    }
+
+    /// Writes an answer once the rest of a prompt has been read.
     fn answer(
         &self,
-        held: &mut Held,
-        prompt: &ExpandedPrompt,
-        images: &[ImageEmbeds],
+        prefill: Prefill<'_>,
+        rest: &[Segment],
         max_new_tokens: usize,
-        progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
+        mut progress: impl FnMut(f64) -> ControlFlow<()> + Send,
     ) -> Result<WrittenFromPages, DecodeError> {
-        let vision_tokens = images.iter().map(|image| image.embeds.dims()[0]).sum();
-        let segments = self.model.segments(&prompt.ids, images)?;
         let mut config = self.config.clone();
         config.max_new_tokens = max_new_tokens;
-        let wanted = prompt.ids.len() + max_new_tokens;
-        let kept = held.session.take();
-        let mut session = session(kept, self.model.clone(), &self.tokenizer, wanted)?;
-        let total = (max_new_tokens * 4 + prompt.ids.len()).max(1) as f64;
-        let mut out = session
-            .generate_from(&segments, &config)?
+        let mut out = prefill
+            .generate(rest, &config)?
             .on_progress(|p| {
-                let done = (p.prompt_tokens_read + 4 * p.generated_tokens) as f64 / total;
-                progress(ENCODING + (1.0 - ENCODING) * done)
+                let read = p.prompt_tokens_read + GENERATED_COST * p.generated_tokens;
+                let all = p.prompt_tokens + GENERATED_COST * max_new_tokens;
+                progress(read as f64 / all.max(1) as f64)
             })
             .finish()?;
-        held.session = Some(session);
         cut_loop(&mut out, &self.tokenizer);
         let logprobs: Vec<f32> = out.tokens.iter().filter_map(|t| t.logprob).collect();
         let mean = logprobs.iter().sum::<f32>() / logprobs.len().max(1) as f32;
@@ -275,8 +295,24 @@ impl VisionLanguageWriter {
             confidence: if logprobs.is_empty() { 0.0 } else { mean.exp() },
             finish_reason: out.finish_reason,
             usage: out.usage,
-            vision_tokens,
+            vision_tokens: 0,
         })
+    }
+
+    /// A session for a prompt and its answer, the one before where it is large enough.
+    fn session(
+        &self,
+        held: &mut Held,
+        prompt: &ExpandedPrompt,
+        answer: usize,
+    ) -> Result<Session, DecodeError> {
+        let wanted = prompt.ids.len() + answer;
+        session(
+            held.session.take(),
+            self.model.clone(),
+            &self.tokenizer,
+            wanted,
+        )
     }
 }
 
@@ -303,8 +339,7 @@ impl PageWriter for VisionLanguageWriter {
 
     fn text_tokens(&self, request: &ViewRequest<'_>) -> Result<usize, DecodeError> {
         let prompt = self.prompt(request)?;
-        let vision: usize = prompt.runs.iter().map(|run| run.tokens.len()).sum();
-        Ok(prompt.ids.len() - vision)
+        Ok(prompt.ids.len() - vision_tokens(&prompt))
     }
 
     fn write(
@@ -315,16 +350,26 @@ impl PageWriter for VisionLanguageWriter {
         let prompt = self.prompt(request)?;
         self.check_room(&prompt, request.max_new_tokens)?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.encode(request.views, &mut held.images, progress)? {
-            Some(images) => self.answer(
-                &mut held,
-                &prompt,
-                &images,
-                request.max_new_tokens,
-                progress,
-            ),
-            None => Ok(cancelled()),
-        }
+        let mut session = self.session(&mut held, &prompt, request.max_new_tokens)?;
+        let mut prefill = session.prefill();
+        let all = (prompt.ids.len() + GENERATED_COST * request.max_new_tokens).max(1) as f64;
+        let read = self.read_pages(
+            &mut prefill,
+            &prompt,
+            request.views,
+            &mut held.images,
+            &mut |tokens| progress(tokens as f64 / all),
+        )?;
+        let mut out = match read {
+            Some(read) => {
+                let rest = [Segment::Text(prompt.ids[read..].to_vec())];
+                self.answer(prefill, &rest, request.max_new_tokens, progress)?
+            }
+            None => cancelled(),
+        };
+        out.vision_tokens = vision_tokens(&prompt);
+        held.session = Some(session);
+        Ok(out)
     }
 
     fn write_from_video(
@@ -366,23 +411,25 @@ impl PageWriter for VisionLanguageWriter {
             .encode_images(&[PixelValues::Patches(patches)])?
             .remove(0);
         video.temporal_step = self.model.vlm_config().temporal_step(seconds);
-        if progress(ENCODING).is_break() {
-            return Ok(cancelled());
-        }
         // GLM's prompts tell the time between frames, so that each stands alone.
         let images = match family {
             VlmFamily::Glm4v => video.frames(),
             _ => vec![video],
         };
+        let segments = self.model.segments(&prompt.ids, &images)?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        self.answer(
-            &mut held,
-            &prompt,
-            &images,
-            request.max_new_tokens,
-            progress,
-        )
+        let mut session = self.session(&mut held, &prompt, request.max_new_tokens)?;
+        let prefill = session.prefill();
+        let mut out = self.answer(prefill, &segments, request.max_new_tokens, progress)?;
+        out.vision_tokens = vision_tokens(&prompt);
+        held.session = Some(session);
+        Ok(out)
     }
+}
+
+/// Vision tokens of a prompt.
+fn vision_tokens(prompt: &ExpandedPrompt) -> usize {
+    prompt.runs.iter().map(|run| run.tokens.len()).sum()
 }
 
 /// What a writer has written that was stopped before its first word.

@@ -1,0 +1,209 @@
+//! The models that the trainer trains, and the files they are exported to.
+
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use burn_store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
+use glyph_decode::{Charset, FinerConfig, FinerModel, ReadoutConfig, ReadoutModel};
+use glyph_encode::builtin::{BuiltinEncoderConfig, CoarserConfig, CoarserModel, EncoderModel};
+use glyph_encode::builtin::{pack, unpack};
+
+use crate::{AlignError, ReadingLoss};
+
+/// A model that reads rows of pixels.
+pub trait Trainable: Module {
+    /// What each loss is of, in the order of [`Trainable::losses`].
+    const LOSSES: &'static [&'static str];
+
+    /// Fresh weights in the shipped sizes.
+    fn init(device: &Device) -> Self;
+
+    /// Called before the first step, and again when weights were loaded: what must not learn is
+    /// frozen here.
+    fn prepare(self) -> Self {
+        self
+    }
+
+    /// Losses of a batch, each of shape `[1]`; the trainer sums them.
+    ///
+    /// # Shapes
+    /// - `pixel_values`: `[rows, PATCHES_PER_ROW, WINDOW_SIZE]`, ink = 1, paper = 0
+    fn losses(&self, pixel_values: Tensor<3>, criterion: &ReadingLoss) -> Vec<Tensor<1>>;
+
+    /// Loads what [`Trainable::export`] wrote.
+    ///
+    /// # Errors
+    /// If a file is missing or holds other tensors than the model.
+    fn import(&mut self, dir: &Path) -> Result<(), AlignError>;
+
+    /// Writes the files that `glyph-encode` and `glyph-decode` embed.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    fn export(&self, dir: &Path) -> Result<(), AlignError>;
+}
+
+/// Encoder and readout, trained as one.
+#[derive(Module, Debug)]
+pub struct ReaderModel {
+    /// Pixels to vision tokens.
+    pub encoder: EncoderModel,
+    /// Vision tokens to cells.
+    pub readout: ReadoutModel,
+}
+
+impl Trainable for ReaderModel {
+    const LOSSES: &'static [&'static str] = &["4 patches a token", "16 patches a token"];
+
+    fn init(device: &Device) -> Self {
+        let set = Charset::builtin();
+        Self {
+            encoder: BuiltinEncoderConfig::default().init(device),
+            readout: ReadoutConfig::new(set.head_classes(), set.tail_classes()).init(device),
+        }
+    }
+
+    fn losses(&self, pixel_values: Tensor<3>, criterion: &ReadingLoss) -> Vec<Tensor<1>> {
+        let patches = self.encoder.trunk(pixel_values);
+        [0, 1]
+            .into_iter()
+            .map(|level| {
+                let tokens = self.encoder.merge(patches.clone(), level);
+                let features = self.readout.cells(tokens.flatten(0, 1), level);
+                criterion.forward(&self.readout, features)
+            })
+            .collect()
+    }
+
+    fn import(&mut self, dir: &Path) -> Result<(), AlignError> {
+        let read = |name: &str| SafetensorsStore::from_file(dir.join(name));
+        load(
+            &mut self.encoder,
+            read("encoder.safetensors"),
+            dir.join("encoder.safetensors"),
+        )?;
+        load(
+            &mut self.readout,
+            read("readout.safetensors"),
+            dir.join("readout.safetensors"),
+        )
+    }
+
+    /// `encoder.safetensors` and `readout.safetensors`, in half precision.
+    fn export(&self, dir: &Path) -> Result<(), AlignError> {
+        fn write<M: ModuleSnapshot>(module: &M, path: PathBuf) -> Result<(), AlignError> {
+            let mut store = SafetensorsStore::from_file(&path)
+                .overwrite(true)
+                .with_to_adapter(HalfPrecisionAdapter::new());
+            module.save_into(&mut store).map_err(|e| AlignError::Write {
+                path,
+                reason: e.to_string(),
+            })
+        }
+        write(&self.encoder, dir.join("encoder.safetensors"))?;
+        write(&self.readout, dir.join("readout.safetensors"))
+    }
+}
+
+/// Further ratios on top of a trained reader, which stays as it is.
+#[derive(Module, Debug)]
+pub struct RatioModel {
+    /// The reader, frozen.
+    pub reader: ReaderModel,
+    /// Makes coarser tokens.
+    pub coarser: CoarserModel,
+    /// Splits them again.
+    pub finer: FinerModel,
+}
+
+/// Index of the reader's own merger and expander that the further ratios start from and end at.
+const LEVEL: usize = 0;
+/// Patches of a token for each further ratio.
+const SIZES: [usize; 3] = [8, 24, 48];
+
+impl Trainable for RatioModel {
+    const LOSSES: &'static [&'static str] = &[
+        "8 patches a token",
+        "24 patches a token",
+        "48 patches a token",
+    ];
+
+    fn init(device: &Device) -> Self {
+        Self {
+            reader: ReaderModel::init(device),
+            coarser: CoarserConfig::default().init(device),
+            finer: FinerConfig::default().init(device),
+        }
+    }
+
+    fn prepare(mut self) -> Self {
+        self.reader = self.reader.no_grad();
+        self
+    }
+
+    fn losses(&self, pixel_values: Tensor<3>, criterion: &ReadingLoss) -> Vec<Tensor<1>> {
+        let ReaderModel { encoder, readout } = &self.reader;
+        let tokens = encoder.merge(encoder.trunk(pixel_values), LEVEL);
+        SIZES
+            .into_iter()
+            .map(|size| {
+                let coarse = self.coarser.merge(tokens.clone(), size);
+                let fine = self.finer.split(coarse.flatten(0, 1), size);
+                criterion.forward(readout, readout.cells(fine, LEVEL))
+            })
+            .collect()
+    }
+
+    /// Takes the further ratios where the folder has them, and fresh ones where it has the reader
+    /// only.
+    fn import(&mut self, dir: &Path) -> Result<(), AlignError> {
+        fn read<M: ModuleSnapshot>(module: &mut M, path: PathBuf) -> Result<(), AlignError> {
+            let packed = match std::fs::read(&path) {
+                Ok(packed) => packed,
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+                Err(source) => return Err(AlignError::Read { path, source }),
+            };
+            match unpack(&packed) {
+                Ok(bytes) => load(module, SafetensorsStore::from_bytes(Some(bytes)), path),
+                Err(reason) => Err(AlignError::Checkpoint { path, reason }),
+            }
+        }
+        self.reader.import(dir)?;
+        read(&mut self.coarser, dir.join("coarser.safetensors"))?;
+        read(&mut self.finer, dir.join("finer.safetensors"))
+    }
+
+    /// `coarser.safetensors` and `finer.safetensors`, in eight bits.
+    fn export(&self, dir: &Path) -> Result<(), AlignError> {
+        fn write<M: ModuleSnapshot>(module: &M, path: PathBuf) -> Result<(), AlignError> {
+            let fail = |reason: String| AlignError::Write {
+                path: path.clone(),
+                reason,
+            };
+            let mut store = SafetensorsStore::from_bytes(None);
+            module
+                .save_into(&mut store)
+                .map_err(|e| fail(e.to_string()))?;
+            let bytes = store.get_bytes().map_err(|e| fail(e.to_string()))?;
+            let packed = pack(&bytes).map_err(fail)?;
+            std::fs::write(&path, packed).map_err(|e| fail(e.to_string()))
+        }
+        write(&self.coarser, dir.join("coarser.safetensors"))?;
+        write(&self.finer, dir.join("finer.safetensors"))
+    }
+}
+
+fn load<M: ModuleSnapshot>(
+    module: &mut M,
+    store: SafetensorsStore,
+    path: PathBuf,
+) -> Result<(), AlignError> {
+    let mut store = store.with_from_adapter(HalfPrecisionAdapter::new());
+    let reason = match module.load_from(&mut store) {
+        Ok(result) if result.unused.is_empty() => return Ok(()),
+        Ok(result) => format!("unused tensors: {}", result.unused.join(", ")),
+        Err(error) => error.to_string(),
+    };
+    Err(AlignError::Checkpoint { path, reason })
+}
