@@ -53,6 +53,9 @@ struct Args {
     /// Share of natural passages in which some Han are exchanged for random ones.
     #[arg(long, default_value_t = TrainingConfig::default().strangers)]
     strangers: f64,
+    /// With `--ratios`: first steps that only learn to give back the tokens that are merged.
+    #[arg(long, default_value_t = TrainingConfig::default().rehearsal)]
+    rehearsal: usize,
     /// Seed of samples and first weights.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -83,6 +86,7 @@ fn train<M: Trainable>(args: &Args) -> Result<()> {
         seed: args.seed,
         worn: args.worn,
         strangers: args.strangers,
+        rehearsal: args.rehearsal,
         ..TrainingConfig::default()
     };
     std::fs::create_dir_all(&args.out)

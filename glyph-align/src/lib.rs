@@ -18,4 +18,4 @@ pub use error::AlignError;
 pub use losses::{ReadingLoss, SemanticAlignmentLoss};
 pub use samples::{CELLS_PER_ROW, Corpus, Sample, TextSource};
 pub use sentences::SentenceEncoder;
-pub use trainer::{RatioModel, ReaderModel, StepReport, Trainable, Trainer, TrainingConfig};
+pub use trainer::{Batch, RatioModel, ReaderModel, StepReport, Trainable, Trainer, TrainingConfig};

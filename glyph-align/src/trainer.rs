@@ -15,7 +15,7 @@ use crate::{AlignError, Corpus, ReadingLoss, Sample, TextSource};
 
 mod models;
 
-pub use models::{RatioModel, ReaderModel, Trainable};
+pub use models::{Batch, RatioModel, ReaderModel, Trainable};
 
 /// How to train.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,10 @@ pub struct TrainingConfig {
     /// reader looks instead of guessing ([`TextSource::with_strangers`]).
     #[serde(default)]
     pub strangers: f64,
+    /// First steps in which a [`RatioModel`] does not read yet, but learns to give back the tokens
+    /// that it merges.
+    #[serde(default)]
+    pub rehearsal: usize,
     /// Seed of the samples and of the first weights.
     pub seed: u64,
 }
@@ -54,6 +58,7 @@ impl Default for TrainingConfig {
             spoiled: 0.03,
             worn: 0.0,
             strangers: 0.0,
+            rehearsal: 0,
             seed: 1,
         }
     }
@@ -259,7 +264,11 @@ impl<M: Trainable> Trainer<M> {
             .collect();
         let criterion = ReadingLoss::new(&cells, &self.device);
 
-        let losses = self.model.losses(pixel_values, &criterion);
+        let losses = self.model.losses(Batch {
+            pixel_values,
+            criterion,
+            rehearsal: self.step < self.config.rehearsal,
+        });
         let learning_rate = self.config.learning_rate_at(self.step);
         let report = StepReport {
             step: self.step + 1,

@@ -11,6 +11,19 @@ use glyph_encode::builtin::{pack, unpack};
 
 use crate::{AlignError, ReadingLoss};
 
+/// Rows of text to learn from.
+#[derive(Debug)]
+pub struct Batch {
+    /// `[rows, PATCHES_PER_ROW, WINDOW_SIZE]`, ink = 1, paper = 0.
+    pub pixel_values: Tensor<3>,
+    /// What the rows' cells hold.
+    pub criterion: ReadingLoss,
+    /// Whether the step is one of the first [`TrainingConfig::rehearsal`] ones.
+    ///
+    /// [`TrainingConfig::rehearsal`]: crate::TrainingConfig::rehearsal
+    pub rehearsal: bool,
+}
+
 /// A model that reads rows of pixels.
 pub trait Trainable: Module {
     /// What each loss is of, in the order of [`Trainable::losses`].
@@ -26,10 +39,7 @@ pub trait Trainable: Module {
     }
 
     /// Losses of a batch, each of shape `[1]`; the trainer sums them.
-    ///
-    /// # Shapes
-    /// - `pixel_values`: `[rows, PATCHES_PER_ROW, WINDOW_SIZE]`, ink = 1, paper = 0
-    fn losses(&self, pixel_values: Tensor<3>, criterion: &ReadingLoss) -> Vec<Tensor<1>>;
+    fn losses(&self, batch: Batch) -> Vec<Tensor<1>>;
 
     /// Loads what [`Trainable::export`] wrote.
     ///
@@ -64,14 +74,14 @@ impl Trainable for ReaderModel {
         }
     }
 
-    fn losses(&self, pixel_values: Tensor<3>, criterion: &ReadingLoss) -> Vec<Tensor<1>> {
-        let patches = self.encoder.trunk(pixel_values);
+    fn losses(&self, batch: Batch) -> Vec<Tensor<1>> {
+        let patches = self.encoder.trunk(batch.pixel_values);
         [0, 1]
             .into_iter()
             .map(|level| {
                 let tokens = self.encoder.merge(patches.clone(), level);
                 let features = self.readout.cells(tokens.flatten(0, 1), level);
-                criterion.forward(&self.readout, features)
+                batch.criterion.forward(&self.readout, features)
             })
             .collect()
     }
@@ -142,15 +152,24 @@ impl Trainable for RatioModel {
         self
     }
 
-    fn losses(&self, pixel_values: Tensor<3>, criterion: &ReadingLoss) -> Vec<Tensor<1>> {
+    /// In rehearsal, how far the tokens that come back are from those that were merged, as a share of
+    /// their size; then what is misread of them. To give tokens back is a seventh of the work, and
+    /// shows from the first step on where each of them went.
+    fn losses(&self, batch: Batch) -> Vec<Tensor<1>> {
         let ReaderModel { encoder, readout } = &self.reader;
-        let tokens = encoder.merge(encoder.trunk(pixel_values), LEVEL);
+        let tokens = encoder.merge(encoder.trunk(batch.pixel_values), LEVEL);
+        let wanted: Tensor<2> = tokens.clone().flatten(0, 1);
+        let power = wanted.clone().square().mean();
         SIZES
             .into_iter()
             .map(|size| {
                 let coarse = self.coarser.merge(tokens.clone(), size);
                 let fine = self.finer.split(coarse.flatten(0, 1), size);
-                criterion.forward(readout, readout.cells(fine, LEVEL))
+                if batch.rehearsal {
+                    (fine - wanted.clone()).square().mean() / power.clone()
+                } else {
+                    batch.criterion.forward(readout, readout.cells(fine, LEVEL))
+                }
             })
             .collect()
     }
