@@ -4,7 +4,7 @@
 //! [`glyph_render::CellLayout`]); a stem looks at each patch and half of its neighbours, two
 //! transformer blocks mix along the row, and a merger makes one vision token of 4 neighbouring
 //! patches ([`Detail::Local`]) or of 16 ([`Detail::Global`]). Mergers on top of these make tokens of
-//! 8, 24 and 48 patches; [`BuiltinEncoder::with_merge_sizes`] chooses.
+//! 8 and 24 patches; [`BuiltinEncoder::with_merge_sizes`] chooses.
 
 mod coarser;
 mod model;
@@ -101,7 +101,7 @@ impl BuiltinEncoder {
     }
 
     /// Patches that a token can stand for, the finest first. On English prose that fills its lines
-    /// 4, 8, 16, 24 and 48 patches are about 1.9, 3.8, 7.6, 11 and 23 text tokens.
+    /// 4, 8, 16 and 24 patches are about 1.9, 3.8, 7.6 and 11 text tokens.
     pub fn available_merge_sizes(&self) -> Vec<usize> {
         let mut sizes = self.config.merge_sizes.clone();
         if let Some((coarser, _)) = &self.coarser {

@@ -160,7 +160,7 @@ impl PipelineBuilder {
     }
 
     /// Chooses how many patches a token of the built-in encoder stands for in crops and in the scan:
-    /// 4, 8, 16, 24 or 48. More patches a token are fewer tokens and more mistakes.
+    /// 4, 8, 16 or 24. More patches a token are fewer tokens and more mistakes.
     #[must_use]
     pub fn merge_sizes(mut self, local: usize, global: usize) -> Self {
         self.merge_sizes = Some((local, global));

@@ -130,14 +130,10 @@ pub struct RatioModel {
 /// Index of the reader's own merger and expander that the further ratios start from and end at.
 const LEVEL: usize = 0;
 /// Patches of a token for each further ratio.
-const SIZES: [usize; 3] = [8, 24, 48];
+const SIZES: [usize; 2] = [8, 24];
 
 impl Trainable for RatioModel {
-    const LOSSES: &'static [&'static str] = &[
-        "8 patches a token",
-        "24 patches a token",
-        "48 patches a token",
-    ];
+    const LOSSES: &'static [&'static str] = &["8 patches a token", "24 patches a token"];
 
     fn init(device: &Device) -> Self {
         Self {

@@ -30,7 +30,7 @@ impl Default for CoarserConfig {
     fn default() -> Self {
         let step = |from, to, hidden| MergeStep { from, to, hidden };
         Self {
-            steps: vec![step(4, 8, 640), step(8, 24, 768), step(24, 48, 640)],
+            steps: vec![step(4, 8, 640), step(8, 24, 768)],
             hidden_size: 384,
         }
     }
@@ -53,9 +53,9 @@ impl CoarserConfig {
 
 /// Vision tokens in, fewer vision tokens out.
 ///
-/// A token of 48 patches is made of two of 24, those of three of 8 each, those of two of 4: each
-/// step only has to pack what the one before already read, so that all of them together take less
-/// than one merger from 48 patches would, and learn on top of an encoder that stays as it is.
+/// A token of 24 patches is made of three of 8, and those of two of 4 each: a step only has to pack
+/// what the one before already read, so that all of them together take less than one merger from
+/// 24 patches would, and learn on top of an encoder that stays as it is.
 #[derive(Module, Debug)]
 pub struct CoarserModel {
     steps: Vec<Merger>,

@@ -67,7 +67,8 @@ pub fn pack(bytes: &[u8]) -> Result<Vec<u8>, String> {
     write(&out)
 }
 
-/// The safetensors file of 32-bit numbers that [`pack`] was given, but for rounding.
+/// The safetensors file that [`pack`] was given, but for rounding, in half precision as the other
+/// weights are.
 ///
 /// # Errors
 /// If the bytes are no packed file.
@@ -104,9 +105,9 @@ pub fn unpack(bytes: &[u8]) -> Result<Vec<u8>, String> {
         };
         out.push(Owned {
             name,
-            dtype: Dtype::F32,
+            dtype: Dtype::F16,
             shape,
-            bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            bytes: halves(&values),
         });
     }
     write(&out)
