@@ -47,7 +47,10 @@ pub use prompt::{
     Thinking, VisionRun, split_thinking,
 };
 pub use quant::{GgmlType, dequantize};
-pub use readout::{BuiltinReadout, LineReading, Readout, ReadoutConfig, ReadoutModel};
+pub use readout::{
+    BuiltinReadout, Calibration, CalibrationTable, LineReading, Readout, ReadoutConfig,
+    ReadoutModel,
+};
 pub use sampler::{History, LogitsFilter, Sampler};
 pub use tokenizer::{SpecialTokens, Tokenizer};
 pub use vlm::{

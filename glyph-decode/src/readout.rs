@@ -1,50 +1,24 @@
 //! Reads text out of vision tokens.
 
+mod calibration;
+mod line;
 mod model;
 
+pub use calibration::{Calibration, CalibrationTable};
+pub use line::LineReading;
 pub use model::{ReadoutConfig, ReadoutModel};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
-use glyph_encode::{BBox, Detail, TokenPosition, VisionTokens};
-use serde::Serialize;
+use glyph_encode::{Detail, VisionTokens};
 
 use crate::{Cell, Charset, DecodeError};
-
-/// A row of text as read.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LineReading {
-    /// Page number, from 1.
-    pub page: u32,
-    /// Row of text on the page, from 1.
-    pub row: u32,
-    /// The row from its first to its last ink, in pixels of the page.
-    pub bbox: BBox,
-    /// The words, without blanks at the end; `\u{fffd}` stands for ink that is not legible.
-    pub text: String,
-    /// Probability of each character of `text`.
-    pub confidences: Vec<f32>,
-    /// Whether the row's last half-width cell is inked: the built-in page style fills it only where
-    /// a word goes on in the next row.
-    pub continues: bool,
-}
-
-impl LineReading {
-    /// Mean probability of the characters that are not blank.
-    pub fn confidence(&self) -> f32 {
-        let inked = self
-            .text
-            .chars()
-            .zip(&self.confidences)
-            .filter(|(c, _)| *c != ' ');
-        let (sum, n) = inked.fold((0.0, 0), |(s, n), (_, p)| (s + p, n + 1));
-        if n == 0 { 0.0 } else { sum / n as f32 }
-    }
-}
+use line::LineBuilder;
 
 /// Turns vision tokens into lines of text.
 pub trait Readout: Send + Sync {
-    /// Reads rows of text in the order of the tokens' positions.
+    /// Reads rows of text in the order of the tokens' positions. A row's tokens may be of several
+    /// details, from left to right: where a part of it was encoded again more finely.
     ///
     /// # Errors
     /// If the tokens are not of the width that the readout takes.
@@ -59,6 +33,7 @@ const BATCH_TOKENS: usize = 512;
 pub struct BuiltinReadout {
     model: ReadoutModel,
     config: ReadoutConfig,
+    calibration: CalibrationTable,
     device: Device,
 }
 
@@ -70,10 +45,14 @@ impl BuiltinReadout {
     #[cfg(feature = "builtin-weights")]
     pub fn new(device: &Device) -> Result<Self, DecodeError> {
         let bytes = include_bytes!("../assets/readout.safetensors");
-        Self::from_bytes("embedded readout.safetensors", bytes.to_vec(), device)
+        Ok(
+            Self::from_bytes("embedded readout.safetensors", bytes.to_vec(), device)?
+                .with_calibration(CalibrationTable::builtin()?),
+        )
     }
 
-    /// Loads weights that `train_reader` exported.
+    /// Loads weights that `train_reader` exported. Confidences are the softmax's own until
+    /// [`with_calibration`](Self::with_calibration) says what they are worth.
     ///
     /// # Errors
     /// If a tensor is missing, unused or of another shape.
@@ -99,8 +78,16 @@ impl BuiltinReadout {
         Ok(Self {
             model,
             config,
+            calibration: CalibrationTable::default(),
             device: device.clone(),
         })
+    }
+
+    /// Corrects confidences by `calibration`, which belongs to these weights.
+    #[must_use]
+    pub fn with_calibration(mut self, calibration: CalibrationTable) -> Self {
+        self.calibration = calibration;
+        self
     }
 
     /// Contents and probabilities of the cells of some tokens of one detail.
@@ -127,12 +114,42 @@ impl BuiltinReadout {
             }
         }
         let set = Charset::builtin();
+        let calibration = self.calibration.of(self.config.cells[level]);
         Ok(head
             .iter()
             .zip(&tail)
             .zip(&probability)
-            .map(|((&h, &t), &p)| (set.cell_of(h, t), p))
+            .map(|((&h, &t), &p)| (set.cell_of(h, t), calibration.apply(p)))
             .collect())
+    }
+
+    /// [`cells`](Self::cells) of all tokens, in their order whatever their details.
+    fn cells_of_all(&self, tokens: &VisionTokens) -> Result<Vec<Vec<(Cell, f32)>>, DecodeError> {
+        let mut all = vec![Vec::new(); tokens.len()];
+        let mut left: Vec<usize> = (0..tokens.len()).collect();
+        while let Some(&first) = left.first() {
+            let detail = tokens.positions[first].detail;
+            let (same, others): (Vec<usize>, Vec<usize>) = left
+                .into_iter()
+                .partition(|&i| tokens.positions[i].detail == detail);
+            left = others;
+            for batch in same.chunks(BATCH_TOKENS) {
+                let n = batch.len();
+                let features = if batch[n - 1] - batch[0] == n - 1 {
+                    tokens.features.clone().narrow(0, batch[0], n)
+                } else {
+                    let rows = batch.iter().map(|&i| i as i32).collect::<Vec<_>>();
+                    let rows =
+                        Tensor::<1, Int>::from_data(TensorData::new(rows, [n]), &self.device);
+                    tokens.features.clone().select(0, rows)
+                };
+                let cells = self.cells(features, detail)?;
+                for (&i, own) in batch.iter().zip(cells.chunks_exact(cells.len() / n)) {
+                    all[i] = own.to_vec();
+                }
+            }
+        }
+        Ok(all)
     }
 }
 
@@ -181,120 +198,18 @@ impl Readout for BuiltinReadout {
         }
         let mut lines = Vec::new();
         let mut builder: Option<LineBuilder> = None;
-        let mut start = 0;
-        while start < n {
-            let detail = tokens.positions[start].detail;
-            let same = tokens.positions[start..]
-                .iter()
-                .take(BATCH_TOKENS)
-                .take_while(|p| p.detail == detail)
-                .count();
-            let cells = self.cells(tokens.features.clone().narrow(0, start, same), detail)?;
-            let per_token = cells.len() / same;
-            for (position, cells) in tokens.positions[start..start + same]
-                .iter()
-                .zip(cells.chunks_exact(per_token))
+        for (position, cells) in tokens.positions.iter().zip(self.cells_of_all(tokens)?) {
+            if builder
+                .as_ref()
+                .is_none_or(|b| !b.takes(position, cells.len()))
             {
-                if builder.as_ref().is_none_or(|b| !b.same_row(position)) {
-                    lines.extend(builder.take().and_then(LineBuilder::finish));
-                }
-                builder
-                    .get_or_insert_with(|| LineBuilder::new(*position))
-                    .push(position, cells);
+                lines.extend(builder.take().and_then(LineBuilder::finish));
             }
-            start += same;
+            builder
+                .get_or_insert_with(|| LineBuilder::new(*position, cells.len()))
+                .push(position, &cells);
         }
         lines.extend(builder.and_then(LineBuilder::finish));
         Ok(lines)
-    }
-}
-
-/// Cells in a row of the built-in style.
-const CELLS_PER_ROW: usize = 96;
-
-struct LineBuilder {
-    first: TokenPosition,
-    last: TokenPosition,
-    cells: Vec<(Cell, f32)>,
-    /// Cells that one token stands for.
-    per_token: usize,
-}
-
-impl LineBuilder {
-    fn new(first: TokenPosition) -> Self {
-        Self {
-            first,
-            last: first,
-            cells: Vec::new(),
-            per_token: 1,
-        }
-    }
-
-    fn same_row(&self, p: &TokenPosition) -> bool {
-        (p.page, p.row, p.detail) == (self.first.page, self.first.row, self.first.detail)
-            && p.column > self.last.column
-    }
-
-    fn push(&mut self, position: &TokenPosition, cells: &[(Cell, f32)]) {
-        self.per_token = cells.len();
-        // Boxes without ink have no token: they are blanks.
-        self.cells
-            .resize(position.column as usize * cells.len(), (Cell::Blank, 1.0));
-        self.cells.extend_from_slice(cells);
-        self.last = *position;
-    }
-
-    fn finish(self) -> Option<LineReading> {
-        let inked = |c: &(Cell, f32)| c.0 != Cell::Blank;
-        let first = self.cells.iter().position(inked)?;
-        let end = self.cells.iter().rposition(inked)? + 1;
-        let mut text = String::new();
-        let mut confidences = Vec::new();
-        let mut i = 0;
-        while i < end {
-            let (cell, p) = self.cells[i];
-            i += 1;
-            let c = match cell {
-                Cell::Blank => ' ',
-                Cell::Char(c) => {
-                    // A full-width character and its second half are one character.
-                    if let Some(&(Cell::SecondHalf, q)) = self.cells.get(i) {
-                        i += 1;
-                        text.push(c);
-                        confidences.push(p.min(q));
-                        continue;
-                    }
-                    c
-                }
-                Cell::SecondHalf | Cell::Unknown => char::REPLACEMENT_CHARACTER,
-            };
-            text.push(c);
-            // What is not legible has no certainty to claim, however sure the model is of that.
-            confidences.push(if c == char::REPLACEMENT_CHARACTER {
-                0.0
-            } else {
-                p
-            });
-        }
-        let first_box = self.first.bbox;
-        let cell_width = first_box.width as f32 / self.per_token as f32;
-        let row_x = first_box.x as f32 - self.first.column as f32 * first_box.width as f32;
-        let (x0, x1) = (
-            row_x + first as f32 * cell_width,
-            row_x + end as f32 * cell_width,
-        );
-        Some(LineReading {
-            page: self.first.page,
-            row: self.first.row,
-            bbox: BBox {
-                x: x0.max(0.0) as u32,
-                y: first_box.y,
-                width: (x1 - x0).ceil() as u32,
-                height: first_box.height,
-            },
-            text,
-            confidences,
-            continues: end == CELLS_PER_ROW,
-        })
     }
 }
