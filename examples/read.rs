@@ -12,7 +12,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use glyph_examples::cli;
+use glyph_pipeline::DEFAULT_REREAD_BELOW;
 use glyph_pipeline::encode::Detail;
+use glyph_pipeline::tasks::ReadLine;
 use serde_json::json;
 
 /// Renders a document, or takes page images, and prints what the built-in model reads from them.
@@ -24,6 +26,10 @@ struct Args {
     /// and about 7 (coarse) on English text; the nearer one is taken.
     #[arg(long, default_value_t = 2.0)]
     ratio: f64,
+    /// In a coarse reading, read places of less confidence than this again, finely; what stays below
+    /// it is named. 0 doubts nothing.
+    #[arg(long, value_name = "CONFIDENCE", default_value_t = DEFAULT_REREAD_BELOW)]
+    reread_below: f32,
     /// Print one JSON object with a confidence for every line.
     #[arg(long)]
     json: bool,
@@ -41,6 +47,11 @@ fn run(args: &Args) -> Result<()> {
         "--ratio must be above 0, found {}",
         args.ratio
     );
+    anyhow::ensure!(
+        (0.0..=1.0).contains(&args.reread_below),
+        "--reread-below must be from 0 to 1, found {}",
+        args.reread_below
+    );
     // The geometric mean of the two ratios parts them.
     let detail = if args.ratio < 3.8 {
         Detail::Local
@@ -51,6 +62,7 @@ fn run(args: &Args) -> Result<()> {
     let reply = args
         .pipeline
         .builder()?
+        .reread_below(args.reread_below)
         .build()?
         .read(&document, detail)
         .with_context(|| args.path.display().to_string())?;
@@ -80,6 +92,14 @@ fn run(args: &Args) -> Result<()> {
         / letters.max(1) as f64;
     eprintln!("\n{}", cli::account(&reply.tokens));
     eprintln!("{}", cli::seconds(open, &reply.seconds));
+    let uncertain = reply
+        .output
+        .iter()
+        .map(|l| l.uncertain.len())
+        .sum::<usize>();
+    if uncertain > 0 {
+        eprintln!("uncertain {}", uncertain_places(&reply.output, uncertain));
+    }
     if confidence < 0.6 {
         eprintln!(
             "warning: mean confidence {:.0} %: these pages are not in a style that the built-in model reads; do not trust the words above",
@@ -87,4 +107,30 @@ fn run(args: &Args) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The least certain places, as one line.
+fn uncertain_places(lines: &[ReadLine], all: usize) -> String {
+    const SHOWN: usize = 5;
+    let mut places: Vec<_> = lines
+        .iter()
+        .flat_map(|line| line.uncertain.iter().map(move |u| (line, u)))
+        .collect();
+    places.sort_by(|a, b| a.1.confidence.total_cmp(&b.1.confidence));
+    let shown: Vec<String> = places
+        .iter()
+        .take(SHOWN)
+        .map(|(line, u)| {
+            let text = &line.text[u.range.clone()];
+            let (page, row, share) = (line.page, line.line, 100.0 * u.confidence);
+            format!("page {page}, line {row}: {text:?} {share:.0} %")
+        })
+        .collect();
+    let more = all.saturating_sub(SHOWN);
+    let more = if more > 0 {
+        format!("; and {more} more")
+    } else {
+        String::new()
+    };
+    format!("{}{more}", shown.join("; "))
 }

@@ -1,7 +1,10 @@
-"""Turns unpacked Debian documentation packages into plain text: SRC DEST HELD_OUT_PACKAGE..."""
+"""Turns unpacked Debian documentation packages into plain text:
+SRC DEST HELD_OUT_PACKAGE... -- CALIBRATION_PACKAGE..."""
 import gzip, html, pathlib, re, sys
 
-src, dest, held_out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), set(sys.argv[3:])
+src, dest = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+end = sys.argv.index("--")
+held_out, calibration = set(sys.argv[3:end]), set(sys.argv[end + 1:])
 
 
 def strip_html(s):
@@ -46,6 +49,8 @@ for path in sorted(src.rglob("*")):
         continue
     if package in held_out and not path.name.endswith(".txt.gz"):
         continue
+    if package in calibration and not path.name.endswith((".en.txt.gz", ".zh-cn.txt.gz")):
+        continue
     if "faq" in package and not path.name.endswith((".txt.gz", ".html")):
         continue
     s = text_of(path)
@@ -53,7 +58,7 @@ for path in sorted(src.rglob("*")):
     if len(s) < 400:
         continue
     han = sum("\u4e00" <= c <= "\u9fff" for c in s) / len(s)
-    kind = "held-out" if package in held_out else "train"
+    kind = "held-out" if package in held_out else "calibration" if package in calibration else "train"
     parts.setdefault((kind, "zh" if han > 0.15 else "en"), []).append(s)
 for (kind, lang), texts in parts.items():
     out = dest / kind / f"{lang}.txt"

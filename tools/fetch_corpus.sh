@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fetches the texts that the built-in reader is trained on and measured with, from Debian's
-# packages, into DIR/train/{en,zh}.txt and DIR/held-out/{en,zh}.txt (default: out/corpus), and
+# packages, into DIR/train/{en,zh}.txt, DIR/calibration/{en,zh}.txt, which confidences are fitted on,
+# and DIR/held-out/{en,zh}.txt (default: out/corpus), and
 # random words of jieba's dictionary of Chinese, from PyPI, into DIR/train/zh-words.txt.
 # Needs: apt-get, dpkg, python3 with pip. Nothing of it is committed.
 set -euo pipefail
@@ -11,12 +12,13 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 train=(debian-policy debian-faq debian-handbook manpages manpages-zh debian-faq-zh-cn)
 held_out=(debian-reference-en debian-reference-zh-cn)
-apt-get download -qq "${train[@]}" "${held_out[@]}"
-for p in "${train[@]}" "${held_out[@]}"; do
+calibration=(debmake-doc)
+apt-get download -qq "${train[@]}" "${held_out[@]}" "${calibration[@]}"
+for p in "${train[@]}" "${held_out[@]}" "${calibration[@]}"; do
   mkdir -p "x/$p"
   dpkg -x "$p"_*.deb "x/$p"
 done
-python3 "$tools/corpus_text.py" "$work/x" "$dir" "${held_out[@]}"
+python3 "$tools/corpus_text.py" "$work/x" "$dir" "${held_out[@]}" -- "${calibration[@]}"
 python3 -m pip download --quiet --no-deps --no-binary :all: jieba==0.42.1
 echo "055ca12f62674fafed09427f176506079bc135638a14e23e25be909131928db2  jieba-0.42.1.tar.gz" |
   sha256sum --check --quiet

@@ -280,8 +280,12 @@ pub fn account(tokens: &TokenAccount) -> String {
             writer.prompt, writer.reused, writer.output
         )
     };
+    let reread = match tokens.vision_reread {
+        0 => String::new(),
+        n => format!(" ({n} to read doubtful places again)"),
+    };
     format!(
-        "tokens    {} text ({}) as {} vision: {} global + {} local, ratio {:.2}{writer}",
+        "tokens    {} text ({}) as {} vision: {} global + {} local{reread}, ratio {:.2}{writer}",
         tokens.text,
         tokens.tokenizer,
         tokens.vision_global + tokens.vision_local,

@@ -1,6 +1,9 @@
 //! What the examples share: their command line, and measuring what was read.
 
+pub mod align;
+pub mod calibration;
 pub mod cli;
+pub mod rows;
 
 /// The text with single spaces between words.
 pub fn single_spaced(text: &str) -> String {

@@ -1,6 +1,8 @@
 //! Training for Glyph: losses that tie vision tokens to text, and the trainer of the built-in reader.
 //!
 //! - [`SemanticAlignmentLoss`]: `1 - mean(cosine_similarity(text_emb, image_emb))`.
+//! - [`InfoNceLoss`] and [`SigLipLoss`], which hold a pair against the rest of its batch, and
+//!   [`AlignmentLoss`], the weighted sum of all three.
 //! - [`ReadingLoss`]: cross-entropy of every cell that vision tokens should let a readout tell.
 //! - [`SentenceEncoder`]: a BERT of one's choice, all-MiniLM-L6-v2 for example, as the text side.
 //! - [`Trainer`]: trains the built-in encoder and readout on drawn lines, with checkpoints: all of
@@ -15,7 +17,10 @@ mod trainer;
 
 pub use bert::{BertInput, BertModel};
 pub use error::AlignError;
-pub use losses::{ReadingLoss, SemanticAlignmentLoss};
+pub use losses::{
+    AlignmentLoss, AlignmentLossConfig, InfoNceLoss, InfoNceLossConfig, ReadingLoss,
+    SemanticAlignmentLoss, SigLipLoss, SigLipLossConfig,
+};
 pub use samples::{CELLS_PER_ROW, Corpus, Sample, TextSource};
 pub use sentences::SentenceEncoder;
 pub use trainer::{Batch, RatioModel, ReaderModel, StepReport, Trainable, Trainer, TrainingConfig};

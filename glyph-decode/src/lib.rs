@@ -48,8 +48,8 @@ pub use prompt::{
 };
 pub use quant::{GgmlType, dequantize};
 pub use readout::{
-    BuiltinReadout, FinerConfig, FinerModel, LineReading, Readout, ReadoutConfig, ReadoutModel,
-    SplitStep,
+    BuiltinReadout, Calibration, CalibrationTable, FinerConfig, FinerModel, LineReading, Readout,
+    ReadoutConfig, ReadoutModel, SplitStep,
 };
 pub use sampler::{History, LogitsFilter, Sampler};
 pub use tokenizer::{SpecialTokens, Tokenizer};

@@ -1,53 +1,27 @@
 //! Reads text out of vision tokens.
 
+mod calibration;
 mod finer;
+mod line;
 mod model;
 
+pub use calibration::{Calibration, CalibrationTable};
 pub use finer::{FinerConfig, FinerModel, SplitStep};
+pub use line::LineReading;
 pub use model::{ReadoutConfig, ReadoutModel};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
+use glyph_encode::VisionTokens;
 use glyph_encode::builtin::unpack;
-use glyph_encode::{BBox, TokenPosition, VisionTokens};
-use serde::Serialize;
 
 use crate::{Cell, Charset, DecodeError};
-
-/// A row of text as read.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LineReading {
-    /// Page number, from 1.
-    pub page: u32,
-    /// Row of text on the page, from 1.
-    pub row: u32,
-    /// The row from its first to its last ink, in pixels of the page.
-    pub bbox: BBox,
-    /// The words, without blanks at the end; `\u{fffd}` stands for ink that is not legible.
-    pub text: String,
-    /// Probability of each character of `text`.
-    pub confidences: Vec<f32>,
-    /// Whether the row's last half-width cell is inked: the built-in page style fills it only where
-    /// a word goes on in the next row.
-    pub continues: bool,
-}
-
-impl LineReading {
-    /// Mean probability of the characters that are not blank.
-    pub fn confidence(&self) -> f32 {
-        let inked = self
-            .text
-            .chars()
-            .zip(&self.confidences)
-            .filter(|(c, _)| *c != ' ');
-        let (sum, n) = inked.fold((0.0, 0), |(s, n), (_, p)| (s + p, n + 1));
-        if n == 0 { 0.0 } else { sum / n as f32 }
-    }
-}
+use line::LineBuilder;
 
 /// Turns vision tokens into lines of text.
 pub trait Readout: Send + Sync {
-    /// Reads rows of text in the order of the tokens' positions.
+    /// Reads rows of text in the order of the tokens' positions. A row's tokens may be of several
+    /// details, from left to right: where a part of it was encoded again more finely.
     ///
     /// # Errors
     /// If the tokens are not of the width that the readout takes.
@@ -56,6 +30,18 @@ pub trait Readout: Send + Sync {
 
 /// Tokens that are read at once: bounds memory.
 const BATCH_TOKENS: usize = 512;
+/// Half-width cells in a patch.
+const CELLS_PER_PATCH: usize = 2;
+
+fn load<M: ModuleSnapshot>(module: &mut M, bytes: Vec<u8>) -> Result<(), String> {
+    let mut store =
+        SafetensorsStore::from_bytes(Some(bytes)).with_from_adapter(HalfPrecisionAdapter::new());
+    let result = module.load_from(&mut store).map_err(|e| e.to_string())?;
+    if result.unused.is_empty() {
+        return Ok(());
+    }
+    Err(format!("unused tensors: {}", result.unused.join(", ")))
+}
 
 /// The built-in readout: every token tells its own cells, all at once.
 #[derive(Debug)]
@@ -64,6 +50,7 @@ pub struct BuiltinReadout {
     config: ReadoutConfig,
     /// Splits tokens of further ratios.
     finer: Option<FinerModel>,
+    calibration: CalibrationTable,
     device: Device,
 }
 
@@ -76,11 +63,15 @@ impl BuiltinReadout {
     pub fn new(device: &Device) -> Result<Self, DecodeError> {
         let bytes = include_bytes!("../assets/readout.safetensors");
         let finer = include_bytes!("../assets/finer.safetensors");
-        Self::from_bytes("embedded readout.safetensors", bytes.to_vec(), device)?
-            .with_finer("embedded finer.safetensors", finer)
+        Ok(
+            Self::from_bytes("embedded readout.safetensors", bytes.to_vec(), device)?
+                .with_finer("embedded finer.safetensors", finer)?
+                .with_calibration(CalibrationTable::builtin()?),
+        )
     }
 
-    /// Loads weights that `train_reader` exported.
+    /// Loads weights that `train_reader` exported. Confidences are the softmax's own until
+    /// [`with_calibration`](Self::with_calibration) says what they are worth.
     ///
     /// # Errors
     /// If a tensor is missing, unused or of another shape.
@@ -97,6 +88,7 @@ impl BuiltinReadout {
             model,
             config,
             finer: None,
+            calibration: CalibrationTable::default(),
             device: device.clone(),
         })
     }
@@ -115,6 +107,13 @@ impl BuiltinReadout {
         load(&mut model, unpack(packed).map_err(fail)?).map_err(fail)?;
         self.finer = Some(model);
         Ok(self)
+    }
+
+    /// Corrects confidences by `calibration`, which belongs to these weights.
+    #[must_use]
+    pub fn with_calibration(mut self, calibration: CalibrationTable) -> Self {
+        self.calibration = calibration;
+        self
     }
 
     /// Features of the cells of some tokens, each of which stands for so many patches.
@@ -152,12 +151,42 @@ impl BuiltinReadout {
             }
         }
         let set = Charset::builtin();
+        let calibration = self.calibration.of(merge_size * CELLS_PER_PATCH);
         Ok(head
             .iter()
             .zip(&tail)
             .zip(&probability)
-            .map(|((&h, &t), &p)| (set.cell_of(h, t), p))
+            .map(|((&h, &t), &p)| (set.cell_of(h, t), calibration.apply(p)))
             .collect())
+    }
+
+    /// [`cells`](Self::cells) of all tokens, in their order whatever their ratios.
+    fn cells_of_all(&self, tokens: &VisionTokens) -> Result<Vec<Vec<(Cell, f32)>>, DecodeError> {
+        let mut all = vec![Vec::new(); tokens.len()];
+        let mut left: Vec<usize> = (0..tokens.len()).collect();
+        while let Some(&first) = left.first() {
+            let merge_size = tokens.positions[first].merge_size;
+            let (same, others): (Vec<usize>, Vec<usize>) = left
+                .into_iter()
+                .partition(|&i| tokens.positions[i].merge_size == merge_size);
+            left = others;
+            for batch in same.chunks(BATCH_TOKENS) {
+                let n = batch.len();
+                let features = if batch[n - 1] - batch[0] == n - 1 {
+                    tokens.features.clone().narrow(0, batch[0], n)
+                } else {
+                    let rows = batch.iter().map(|&i| i as i32).collect::<Vec<_>>();
+                    let rows =
+                        Tensor::<1, Int>::from_data(TensorData::new(rows, [n]), &self.device);
+                    tokens.features.clone().select(0, rows)
+                };
+                let cells = self.cells(features, merge_size as usize)?;
+                for (&i, own) in batch.iter().zip(cells.chunks_exact(cells.len() / n)) {
+                    all[i] = own.to_vec();
+                }
+            }
+        }
+        Ok(all)
     }
 }
 
@@ -206,135 +235,18 @@ impl Readout for BuiltinReadout {
         }
         let mut lines = Vec::new();
         let mut builder: Option<LineBuilder> = None;
-        let mut start = 0;
-        while start < n {
-            let merge_size = tokens.positions[start].merge_size;
-            let same = tokens.positions[start..]
-                .iter()
-                .take(BATCH_TOKENS)
-                .take_while(|p| p.merge_size == merge_size)
-                .count();
-            let cells = self.cells(
-                tokens.features.clone().narrow(0, start, same),
-                merge_size as usize,
-            )?;
-            let per_token = cells.len() / same;
-            for (position, cells) in tokens.positions[start..start + same]
-                .iter()
-                .zip(cells.chunks_exact(per_token))
+        for (position, cells) in tokens.positions.iter().zip(self.cells_of_all(tokens)?) {
+            if builder
+                .as_ref()
+                .is_none_or(|b| !b.takes(position, cells.len()))
             {
-                if builder.as_ref().is_none_or(|b| !b.same_row(position)) {
-                    lines.extend(builder.take().and_then(LineBuilder::finish));
-                }
-                builder
-                    .get_or_insert_with(|| LineBuilder::new(*position))
-                    .push(position, cells);
+                lines.extend(builder.take().and_then(LineBuilder::finish));
             }
-            start += same;
+            builder
+                .get_or_insert_with(|| LineBuilder::new(*position, cells.len()))
+                .push(position, &cells);
         }
         lines.extend(builder.and_then(LineBuilder::finish));
         Ok(lines)
-    }
-}
-
-/// Cells in a row of the built-in style.
-const CELLS_PER_ROW: usize = 96;
-/// Half-width cells in a patch.
-const CELLS_PER_PATCH: usize = 2;
-
-fn load<M: ModuleSnapshot>(module: &mut M, bytes: Vec<u8>) -> Result<(), String> {
-    let mut store =
-        SafetensorsStore::from_bytes(Some(bytes)).with_from_adapter(HalfPrecisionAdapter::new());
-    let result = module.load_from(&mut store).map_err(|e| e.to_string())?;
-    if result.unused.is_empty() {
-        return Ok(());
-    }
-    Err(format!("unused tensors: {}", result.unused.join(", ")))
-}
-
-struct LineBuilder {
-    first: TokenPosition,
-    last: TokenPosition,
-    cells: Vec<(Cell, f32)>,
-    /// Cells that one token stands for.
-    per_token: usize,
-}
-
-impl LineBuilder {
-    fn new(first: TokenPosition) -> Self {
-        Self {
-            first,
-            last: first,
-            cells: Vec::new(),
-            per_token: 1,
-        }
-    }
-
-    fn same_row(&self, p: &TokenPosition) -> bool {
-        let key = |p: &TokenPosition| (p.page, p.row, p.detail, p.merge_size);
-        key(p) == key(&self.first) && p.column > self.last.column
-    }
-
-    fn push(&mut self, position: &TokenPosition, cells: &[(Cell, f32)]) {
-        self.per_token = cells.len();
-        // Boxes without ink have no token: they are blanks.
-        self.cells
-            .resize(position.column as usize * cells.len(), (Cell::Blank, 1.0));
-        self.cells.extend_from_slice(cells);
-        self.last = *position;
-    }
-
-    fn finish(self) -> Option<LineReading> {
-        let inked = |c: &(Cell, f32)| c.0 != Cell::Blank;
-        let first = self.cells.iter().position(inked)?;
-        let end = self.cells.iter().rposition(inked)? + 1;
-        let mut text = String::new();
-        let mut confidences = Vec::new();
-        let mut i = 0;
-        while i < end {
-            let (cell, p) = self.cells[i];
-            i += 1;
-            let c = match cell {
-                Cell::Blank => ' ',
-                Cell::Char(c) => {
-                    // A full-width character and its second half are one character.
-                    if let Some(&(Cell::SecondHalf, q)) = self.cells.get(i) {
-                        i += 1;
-                        text.push(c);
-                        confidences.push(p.min(q));
-                        continue;
-                    }
-                    c
-                }
-                Cell::SecondHalf | Cell::Unknown => char::REPLACEMENT_CHARACTER,
-            };
-            text.push(c);
-            // What is not legible has no certainty to claim, however sure the model is of that.
-            confidences.push(if c == char::REPLACEMENT_CHARACTER {
-                0.0
-            } else {
-                p
-            });
-        }
-        let first_box = self.first.bbox;
-        let cell_width = first_box.width as f32 / self.per_token as f32;
-        let row_x = first_box.x as f32 - self.first.column as f32 * first_box.width as f32;
-        let (x0, x1) = (
-            row_x + first as f32 * cell_width,
-            row_x + end as f32 * cell_width,
-        );
-        Some(LineReading {
-            page: self.first.page,
-            row: self.first.row,
-            bbox: BBox {
-                x: x0.max(0.0) as u32,
-                y: first_box.y,
-                width: (x1 - x0).ceil() as u32,
-                height: first_box.height,
-            },
-            text,
-            confidences,
-            continues: end == CELLS_PER_ROW,
-        })
     }
 }

@@ -21,12 +21,15 @@ pub struct Row<'a> {
 
 /// Ink is what is darker than this.
 const INK: u8 = 160;
+/// Share of a margin's pixels that noise may ink.
+const NOISE: f64 = 0.02;
 
 /// The rows of text of a page that hold ink, from top to bottom.
 ///
 /// Pages with a [`CellLayout`] of the built-in cell size are read on their grid, and so are pages
-/// without one that have the built-in size and margins, such as scans of them. On any other page, rows are found by their horizontal projection and scaled to the
-/// built-in size: a guess, which the reader's confidence then judges.
+/// without one that have the built-in size and margins, such as scans of them. On any other page,
+/// rows are found by their horizontal projection and scaled to the built-in size: a guess, which the
+/// reader's confidence then judges.
 pub fn text_rows(page: &Page) -> Vec<Row<'_>> {
     match page.layout.or_else(|| builtin_layout(page)) {
         Some(layout)
@@ -41,7 +44,8 @@ pub fn text_rows(page: &Page) -> Vec<Row<'_>> {
     }
 }
 
-/// The built-in grid, if the page has its size and no ink outside it.
+/// The built-in grid, if the page has its size and next to no ink outside it: noise may lie there,
+/// text takes more.
 fn builtin_layout(page: &Page) -> Option<CellLayout> {
     let (layout, width) = (CellLayout::BUILTIN, page.width as usize);
     if (page.width, page.height) != CellLayout::BUILTIN_PAGE {
@@ -49,12 +53,16 @@ fn builtin_layout(page: &Page) -> Option<CellLayout> {
     }
     let columns = layout.x0 as usize..layout.x0 as usize + ROW_WIDTH;
     let rows = layout.y0 as usize..(layout.y0 + layout.rows * layout.line_height) as usize;
-    let outside = |y: usize, x: usize| !rows.contains(&y) || !columns.contains(&x);
-    let lines = page.pixels.chunks_exact(width).enumerate();
-    let clean = lines
-        .flat_map(|(y, line)| line.iter().enumerate().map(move |(x, &p)| (y, x, p)))
-        .all(|(y, x, p)| p >= INK || !outside(y, x));
-    clean.then_some(layout)
+    let (mut margin, mut inked) = (0, 0);
+    for (y, line) in page.pixels.chunks_exact(width).enumerate() {
+        for (x, &p) in line.iter().enumerate() {
+            if !rows.contains(&y) || !columns.contains(&x) {
+                margin += 1;
+                inked += usize::from(p < INK);
+            }
+        }
+    }
+    (inked as f64 <= margin as f64 * NOISE).then_some(layout)
 }
 
 fn grid_rows(page: &Page, layout: CellLayout) -> Vec<Row<'_>> {
@@ -181,4 +189,50 @@ fn mean(page: &Page, xs: (f64, f64), ys: (f64, f64), band: (usize, usize), right
         }
     }
     (sum / n.max(1)) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blank() -> Page {
+        let (width, height) = CellLayout::BUILTIN_PAGE;
+        Page {
+            number: 1,
+            width,
+            height,
+            pixels: vec![255; width as usize * height as usize],
+            lines: Vec::new(),
+            layout: None,
+        }
+    }
+
+    #[test]
+    fn noise_does_not_hide_the_grid() {
+        let mut page = blank();
+        let mut state = 7u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state >> 16
+        };
+        for pixel in &mut page.pixels {
+            if next() % 50 == 0 {
+                *pixel = next() as u8;
+            }
+        }
+        assert_eq!(builtin_layout(&page), Some(CellLayout::BUILTIN));
+    }
+
+    #[test]
+    fn text_in_the_margins_is_no_grid() {
+        let mut page = blank();
+        assert!(builtin_layout(&page).is_some());
+        // Words from edge to edge, every fifth pixel of some rows inked.
+        for y in (0..page.height as usize).filter(|y| y % 20 < 9) {
+            for x in (0..page.width as usize).step_by(5) {
+                page.pixels[y * page.width as usize + x] = 0;
+            }
+        }
+        assert_eq!(builtin_layout(&page), None);
+    }
 }

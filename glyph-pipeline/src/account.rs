@@ -27,8 +27,11 @@ pub struct TokenAccount {
     pub text: usize,
     /// Vision tokens of the scan.
     pub vision_global: usize,
-    /// Vision tokens of the crops.
+    /// Vision tokens of the crops, and of what was encoded again.
     pub vision_local: usize,
+    /// Of those, vision tokens of places that were read coarsely, were doubtful, and were encoded
+    /// again finely.
+    pub vision_reread: usize,
     /// Text tokens per vision token.
     pub ratio: f64,
     /// What a language model read and wrote; nothing without one. In tokens of its own tokenizer.
@@ -73,6 +76,7 @@ impl TokenAccount {
             text,
             vision_global,
             vision_local,
+            vision_reread: 0,
             ratio: (ratio * 100.0).round() / 100.0,
             writer: WriterTokens::default(),
         }

@@ -14,6 +14,10 @@ use crate::{
     VisionLanguageWriter, Writer, pretrained,
 };
 
+/// Below this confidence characters are read again, if
+/// [`reread_below`](PipelineBuilder::reread_below) says nothing else.
+pub const DEFAULT_REREAD_BELOW: f32 = 0.9;
+
 /// Puts a [`Pipeline`] together; a stage that is not given is the built-in one.
 #[derive(Default)]
 pub struct PipelineBuilder {
@@ -28,6 +32,7 @@ pub struct PipelineBuilder {
     cache: Option<(PathBuf, u64)>,
     merge_sizes: Option<(usize, usize)>,
     max_vision_tokens: Option<usize>,
+    reread_below: Option<f32>,
     progress: Option<Box<ProgressCallback>>,
 }
 
@@ -175,6 +180,16 @@ impl PipelineBuilder {
         self
     }
 
+    /// Confidence below which a character is doubtful, from 0 to 1; 0 doubts nothing. Where
+    /// [`Pipeline::read`] reads coarsely, its place is encoded again finely, and only that place;
+    /// what is doubtful still is marked in [`ReadLine::uncertain`](crate::tasks::ReadLine). Crops
+    /// are fine already: there it is marked only. [`DEFAULT_REREAD_BELOW`] if not given.
+    #[must_use]
+    pub fn reread_below(mut self, confidence: f32) -> Self {
+        self.reread_below = Some(confidence);
+        self
+    }
+
     /// Is told how far a run is, from any thread; stops the run by returning
     /// [`ControlFlow::Break`].
     #[must_use]
@@ -230,6 +245,7 @@ impl PipelineBuilder {
                 None => Box::new(Typesetter::new(RenderConfig::preset("glyph-en")?)?),
             },
             max_vision_tokens: self.max_vision_tokens,
+            reread_below: self.reread_below.unwrap_or(DEFAULT_REREAD_BELOW),
             progress: self.progress,
         })
     }

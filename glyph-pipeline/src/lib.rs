@@ -30,6 +30,7 @@ mod page_writer;
 mod pipeline;
 pub mod pretrained;
 mod progress;
+mod reading;
 mod scorer;
 pub mod tasks;
 mod viewing;
@@ -37,7 +38,7 @@ mod writer;
 mod writing;
 
 pub use account::{StageSeconds, TokenAccount, TokenCounter, WriterTokens};
-pub use builder::PipelineBuilder;
+pub use builder::{DEFAULT_REREAD_BELOW, PipelineBuilder};
 pub use device::{DeviceError, DeviceSpec, ResolvedDevice};
 pub use error::PipelineError;
 pub use frames::{FrameChange, FrameConfig, FrameStream};

@@ -1,27 +1,23 @@
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use glyph_decode::{LineReading, Readout};
-use glyph_encode::{
-    Crop, CropBudget, Detail, EncoderInput, RegionScore, VisionEncoder, plan_crops,
-};
+use glyph_decode::Readout;
+use glyph_encode::{Crop, CropBudget, Detail, RegionScore, VisionEncoder, plan_crops};
 use glyph_render::{Document, Page, Renderer};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::reading::{Pass, Reread};
 use crate::tasks::{self, Answer, Extraction, ReadLine, SummarySentence};
 use crate::{
-    PageWriter, PipelineBuilder, PipelineError, Progress, RegionScorer, Stage, StageSeconds,
-    TokenAccount, TokenCounter, Writer,
+    PageWriter, PipelineBuilder, PipelineError, Progress, RegionScorer, StageSeconds, TokenAccount,
+    TokenCounter, Writer,
 };
 
 pub(crate) type ProgressCallback = dyn Fn(Progress) -> ControlFlow<()> + Send + Sync;
 
-/// Pages that are in memory at once: bounds memory whatever the document's length.
-const PAGES_AT_ONCE: usize = 16;
 /// Least number of rows that crops may cover by default, so that a short document is read whole.
 const MIN_CROP_ROWS: usize = 24;
 /// Part of a document's rows that crops may cover by default.
@@ -38,6 +34,7 @@ pub struct Pipeline {
     /// Draws the pages that the page writer sees.
     pub(crate) view_renderer: Box<dyn Renderer>,
     pub(crate) max_vision_tokens: Option<usize>,
+    pub(crate) reread_below: f32,
     pub(crate) progress: Option<Box<ProgressCallback>>,
 }
 
@@ -76,16 +73,6 @@ pub struct Scan {
     pub text_tokens: usize,
     /// Wall seconds so far.
     pub seconds: StageSeconds,
-}
-
-/// Rows of text read at one detail.
-struct Reading {
-    lines: Vec<ReadLine>,
-    vision_tokens: usize,
-    pages: usize,
-    render: f64,
-    encode: f64,
-    readout: f64,
 }
 
 impl Pipeline {
@@ -133,7 +120,13 @@ impl Pipeline {
     /// # Errors
     /// If a stage fails, the document has no text, or the progress callback says stop.
     pub fn scan(&self, document: &Document) -> Result<Scan, PipelineError> {
-        let reading = self.read_pages(document, Detail::Global, None)?;
+        let reading = self.read_pages(
+            document,
+            Pass::Whole {
+                detail: Detail::Global,
+                reread: false,
+            },
+        )?;
         if reading.lines.is_empty() {
             return Err(PipelineError::NoText {
                 pages: reading.pages,
@@ -159,6 +152,11 @@ impl Pipeline {
 
     /// Reads a whole document at one detail.
     ///
+    /// Coarsely, what is read with less confidence than
+    /// [`reread_below`](PipelineBuilder::reread_below) is encoded again finely and read from both;
+    /// the account says how many tokens that cost. What is uncertain still is marked in
+    /// [`ReadLine::uncertain`].
+    ///
     /// # Errors
     /// As [`Pipeline::scan`].
     pub fn read(
@@ -167,7 +165,13 @@ impl Pipeline {
         detail: Detail,
     ) -> Result<Reply<Vec<ReadLine>>, PipelineError> {
         let started = Instant::now();
-        let reading = self.read_pages(document, detail, None)?;
+        let reading = self.read_pages(
+            document,
+            Pass::Whole {
+                detail,
+                reread: detail == Detail::Global,
+            },
+        )?;
         if reading.lines.is_empty() {
             return Err(PipelineError::NoText {
                 pages: reading.pages,
@@ -181,7 +185,17 @@ impl Pipeline {
         let tokens = match detail {
             Detail::Global => {
                 (seconds.scan, seconds.scan_readout) = (reading.encode, reading.readout);
-                TokenAccount::new(text_tokens, reading.vision_tokens, 0)
+                let Reread {
+                    tokens,
+                    encode,
+                    readout,
+                } = reading.reread;
+                (seconds.crops, seconds.crops_readout) = (encode, readout);
+                let account = TokenAccount::new(text_tokens, reading.vision_tokens, tokens);
+                TokenAccount {
+                    vision_reread: tokens,
+                    ..account
+                }
             }
             Detail::Local => {
                 (seconds.crops, seconds.crops_readout) = (reading.encode, reading.readout);
@@ -197,8 +211,16 @@ impl Pipeline {
         })
     }
 
-    /// Chooses the rows that matter, encodes them finely and reads them. `scores` has one value
-    /// per line of the scan; zero and below is never read.
+    /// Chooses the rows that matter, within the budget, and does not read them. `scores` has one
+    /// value per line of the scan; zero and below is never chosen.
+    pub fn plan(&self, scan: &Scan, scores: &[f32], context_rows: u32) -> Vec<Crop> {
+        plan_crops(
+            &region_scores(scan, scores),
+            &self.budget(scan, context_rows),
+        )
+    }
+
+    /// Encodes the rows that [`plan`](Self::plan) chooses finely and reads them.
     ///
     /// # Errors
     /// If a stage fails or the progress callback says stop.
@@ -210,10 +232,7 @@ impl Pipeline {
         context_rows: u32,
     ) -> Result<Reply<Vec<ReadLine>>, PipelineError> {
         let choosing = Instant::now();
-        let crops = plan_crops(
-            &region_scores(scan, scores),
-            &self.budget(scan, context_rows),
-        );
+        let crops = self.plan(scan, scores, context_rows);
         let choosing = choosing.elapsed().as_secs_f64();
         let mut read = self.read_crops(document, scan, crops)?;
         read.seconds.select += choosing;
@@ -320,7 +339,7 @@ impl Pipeline {
         scan: &Scan,
         crops: Vec<Crop>,
     ) -> Result<Reply<Vec<ReadLine>>, PipelineError> {
-        let reading = self.read_pages(document, Detail::Local, Some(&crops))?;
+        let reading = self.read_pages(document, Pass::Crops(&crops))?;
         let mut seconds = scan.seconds;
         seconds.render += reading.render;
         seconds.crops += reading.encode;
@@ -341,141 +360,6 @@ impl Pipeline {
             max_vision_tokens: self.max_vision_tokens.unwrap_or(rows * tokens_per_row),
             tokens_per_row,
             context_rows,
-        }
-    }
-
-    /// Reads pages, or of pages only the crops, a few pages at a time on all cores.
-    fn read_pages(
-        &self,
-        document: &Document,
-        detail: Detail,
-        crops: Option<&[Crop]>,
-    ) -> Result<Reading, PipelineError> {
-        let mut wanted: BTreeMap<u32, Vec<&Crop>> = BTreeMap::new();
-        for crop in crops.unwrap_or_default() {
-            wanted.entry(crop.page).or_default().push(crop);
-        }
-        let last = if crops.is_some() {
-            wanted.keys().next_back().copied().unwrap_or(0)
-        } else {
-            u32::MAX
-        };
-        let mut reading = Reading {
-            lines: Vec::new(),
-            vision_tokens: 0,
-            pages: 0,
-            render: 0.0,
-            encode: 0.0,
-            readout: 0.0,
-        };
-        let mut pages = self.renderer.pages(document);
-        let mut chunk: Vec<Page> = Vec::with_capacity(PAGES_AT_ONCE);
-        loop {
-            let drawing = Instant::now();
-            chunk.clear();
-            let mut ended = false;
-            while chunk.len() < PAGES_AT_ONCE {
-                match pages.next() {
-                    Some(page) => {
-                        let page = page?;
-                        ended = page.number >= last;
-                        reading.pages += 1;
-                        if crops.is_none() || wanted.contains_key(&page.number) {
-                            chunk.push(page);
-                        }
-                    }
-                    None => ended = true,
-                }
-                if ended {
-                    break;
-                }
-            }
-            reading.render += drawing.elapsed().as_secs_f64();
-            self.read_chunk(
-                &chunk,
-                detail,
-                crops.is_some().then_some(&wanted),
-                &mut reading,
-            )?;
-            if let (Some(callback), Some(page)) = (&self.progress, chunk.last()) {
-                let stage = if crops.is_some() {
-                    Stage::Crops
-                } else {
-                    Stage::Scan
-                };
-                let fraction = if ended { 1.0 } else { fraction(document, page) };
-                if callback(Progress {
-                    stage,
-                    pages: reading.pages,
-                    fraction,
-                })
-                .is_break()
-                {
-                    return Err(PipelineError::Cancelled {
-                        pages: reading.pages,
-                    });
-                }
-            }
-            if ended {
-                return Ok(reading);
-            }
-        }
-    }
-
-    fn read_chunk(
-        &self,
-        pages: &[Page],
-        detail: Detail,
-        crops: Option<&BTreeMap<u32, Vec<&Crop>>>,
-        reading: &mut Reading,
-    ) -> Result<(), PipelineError> {
-        let encoding = Instant::now();
-        let inputs: Vec<EncoderInput<'_>> = pages
-            .iter()
-            .flat_map(|page| -> Vec<EncoderInput<'_>> {
-                match crops {
-                    None => vec![EncoderInput::page(page, detail)],
-                    Some(crops) => crops
-                        .get(&page.number)
-                        .into_iter()
-                        .flatten()
-                        .map(|crop| EncoderInput {
-                            page,
-                            region: Some(crop.bbox),
-                            detail,
-                        })
-                        .collect(),
-                }
-            })
-            .collect();
-        let tokens: Vec<_> = inputs
-            .into_par_iter()
-            .map(|input| self.encoder.encode(input))
-            .collect::<Result<_, _>>()?;
-        reading.encode += encoding.elapsed().as_secs_f64();
-        let decoding = Instant::now();
-        let lines: Vec<Vec<LineReading>> = tokens
-            .par_iter()
-            .map(|tokens| self.readout.read(tokens))
-            .collect::<Result<_, _>>()?;
-        reading.readout += decoding.elapsed().as_secs_f64();
-        reading.vision_tokens += tokens.iter().map(|t| t.len()).sum::<usize>();
-        reading
-            .lines
-            .extend(lines.into_iter().flatten().map(ReadLine::from));
-        Ok(())
-    }
-}
-
-impl From<LineReading> for ReadLine {
-    fn from(line: LineReading) -> Self {
-        ReadLine {
-            page: line.page,
-            line: line.row,
-            confidence: line.confidence(),
-            text: line.text,
-            bbox: line.bbox,
-            continues: line.continues,
         }
     }
 }
@@ -513,19 +397,4 @@ fn count_tokens(lines: &[ReadLine]) -> usize {
         .par_iter()
         .map(|line| TokenCounter.count(&line.text))
         .sum()
-}
-
-/// Share of the document that lies before the end of a page.
-fn fraction(document: &Document, page: &Page) -> f64 {
-    let blocks = document.blocks.len().max(1) as f64;
-    let Some(line) = page.lines.last() else {
-        return (f64::from(page.number) / blocks).min(1.0);
-    };
-    let within = match document.blocks.get(line.source_block) {
-        Some(glyph_render::Block::Text { text, .. }) => {
-            line.source.end as f64 / text.len().max(1) as f64
-        }
-        _ => 1.0,
-    };
-    ((line.source_block as f64 + within) / blocks).min(1.0)
 }

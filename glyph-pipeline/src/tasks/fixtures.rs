@@ -30,7 +30,7 @@ pub(crate) fn line(page: u32, row: u32, text: &str) -> ReadLine {
             width: 8 * text.chars().count() as u32,
             height: 18,
         },
-        continues: false,
+        ..ReadLine::default()
     }
 }
 

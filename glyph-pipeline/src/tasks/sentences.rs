@@ -67,15 +67,14 @@ impl Block {
 /// # Examples
 ///
 /// ```
-/// use glyph_pipeline::tasks::{BBox, ReadLine, sentences};
+/// use glyph_pipeline::tasks::{ReadLine, sentences};
 ///
 /// let line = |line, text: &str| ReadLine {
 ///     page: 1,
 ///     line,
 ///     text: text.to_owned(),
 ///     confidence: 0.9,
-///     bbox: BBox::default(),
-///     continues: false,
+///     ..ReadLine::default()
 /// };
 /// let read = [line(1, "Dr. Ito paid 3.50 dollars. He"), line(2, "then left.")];
 /// let found = sentences(&read);

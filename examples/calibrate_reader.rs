@@ -1,0 +1,112 @@
+//! Fits what the built-in reader's probabilities are worth:
+//! `cargo run --release --example calibrate_reader -- TEXT_FILE … --out glyph-decode/assets/calibration.json`.
+
+#![allow(clippy::print_stdout, reason = "a command-line program prints")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use glyph_align::Corpus;
+use glyph_encode::Detail;
+use glyph_examples::calibration::{BINS, equal_mass, expected_error, fit};
+use glyph_examples::cli;
+use glyph_examples::rows::{Judged, Reader, known_rows};
+use glyph_pipeline::DeviceSpec;
+use glyph_pipeline::decode::{BuiltinReadout, CalibrationTable};
+use glyph_pipeline::encode::BuiltinEncoder;
+
+/// Fits a slope and an intercept of the log-odds for each ratio, on rows that are half natural text
+/// and half random strings, three in ten worn.
+#[derive(Parser)]
+struct Args {
+    /// Texts that are neither trained on nor measured with.
+    #[arg(required = true)]
+    texts: Vec<PathBuf>,
+    /// Rows to read.
+    #[arg(long, default_value_t = 6000)]
+    rows: usize,
+    /// Seed of the rows.
+    #[arg(long, default_value_t = 11)]
+    seed: u64,
+    /// Folder with encoder.safetensors and readout.safetensors [default: the embedded weights].
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// Where the table goes, as JSON; without it, it is printed only.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// cpu, cuda, cuda:N or auto.
+    #[arg(long, default_value = "cpu")]
+    device: DeviceSpec,
+}
+
+fn main() -> ExitCode {
+    cli::exit(run(&cli::args::<Args>()))
+}
+
+fn run(args: &Args) -> Result<()> {
+    let device = args.device.resolve()?.device;
+    let mut reader = match &args.weights {
+        None => Reader::new(&device)?,
+        Some(dir) => {
+            let read = |name: &str| {
+                let path = dir.join(name);
+                std::fs::read(&path).with_context(|| path.display().to_string())
+            };
+            Reader {
+                encoder: BuiltinEncoder::from_bytes(
+                    "encoder.safetensors",
+                    read("encoder.safetensors")?,
+                    &device,
+                )?,
+                readout: BuiltinReadout::from_bytes(
+                    "readout.safetensors",
+                    read("readout.safetensors")?,
+                    &device,
+                )?,
+            }
+        }
+    };
+    reader.readout = reader.readout.with_calibration(CalibrationTable::default());
+    let texts: Vec<Corpus> = args
+        .texts
+        .iter()
+        .map(Corpus::open)
+        .collect::<Result<_, _>>()?;
+    let rows = known_rows(&texts, args.rows, 0.3, args.seed)?;
+    let mut table = CalibrationTable::default();
+    println!("| cells a token | characters | right | slope | intercept | error before | after |");
+    println!("|---|---|---|---|---|---|---|");
+    for detail in [Detail::Local, Detail::Global] {
+        let judged: Vec<Judged> = reader.judge(&rows, detail)?.concat();
+        let calibration = fit(&judged);
+        let after: Vec<Judged> = judged
+            .iter()
+            .map(|j| Judged {
+                confidence: calibration.apply(j.confidence),
+                right: j.right,
+            })
+            .collect();
+        let error = |judged: &[Judged]| 100.0 * expected_error(&equal_mass(judged));
+        // Two half-width cells a patch.
+        let cells = 2 * reader.encoder.merge_size(detail);
+        println!(
+            "| {cells} | {} | {:.3} % | {:.4} | {:.4} | {:.2} % | {:.2} % |",
+            judged.len(),
+            100.0 * judged.iter().filter(|j| j.right).count() as f64 / judged.len().max(1) as f64,
+            calibration.slope,
+            calibration.intercept,
+            error(&judged),
+            error(&after),
+        );
+        table.set(cells, calibration);
+    }
+    println!("\nexpected calibration error, {BINS} bins of equally many characters");
+    let json = serde_json::to_string_pretty(&table)? + "\n";
+    match &args.out {
+        Some(path) => std::fs::write(path, json).with_context(|| path.display().to_string())?,
+        None => print!("\n{json}"),
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! Rows whose content is known cell by cell, to measure what the built-in reader makes of them.
+
+use anyhow::Result;
+use burn::tensor::Device;
+use glyph_align::{Corpus, Sample, TextSource};
+use glyph_decode::{BuiltinReadout, Cell, LineReading, Readout};
+use glyph_encode::builtin::{PATCH_SIZE, ROW_WIDTH};
+use glyph_encode::{BuiltinEncoder, Detail, EncoderInput, VisionEncoder};
+use glyph_render::{CellLayout, Page, RenderConfig, Typesetter};
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+/// A row and where its text is from.
+#[derive(Debug, Clone)]
+pub struct KnownRow {
+    /// Pixels and cells.
+    pub sample: Sample,
+    /// Cut from a text, not random.
+    pub natural: bool,
+    /// Moved by a pixel, noisy, or through JPEG.
+    pub worn: bool,
+}
+
+/// A character as read.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged {
+    /// How sure the reader is.
+    pub confidence: f32,
+    /// Whether that character stands there.
+    pub right: bool,
+}
+
+/// Makes rows from a seed: half from the texts, in equal parts, half random strings (words,
+/// printable ASCII, identifiers, any Han, Han between Latin); `worn` of all are worn.
+pub fn known_rows(texts: &[Corpus], n: usize, worn: f64, seed: u64) -> Result<Vec<KnownRow>> {
+    let typesetter = Typesetter::new(RenderConfig::builtin())?;
+    let random = TextSource::new(None);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let rows = (0..n).map(|i| {
+        let text = texts.get(i / 2 % texts.len().max(1)).filter(|_| i % 2 == 0);
+        let line = match text.and_then(|t| t.lines().choose(&mut rng)) {
+            Some(line) => line.clone(),
+            None => random.line(&mut rng),
+        };
+        let sample = Sample::draw(&typesetter, &line);
+        let wear = rng.random_bool(worn);
+        KnownRow {
+            sample: if wear { sample.wear(&mut rng) } else { sample },
+            natural: text.is_some(),
+            worn: wear,
+        }
+    });
+    Ok(rows.collect())
+}
+
+/// Puts rows on pages in the built-in style, one below the other.
+pub fn pages(rows: &[KnownRow]) -> Vec<Page> {
+    let layout = CellLayout::BUILTIN;
+    let (width, height) = CellLayout::BUILTIN_PAGE;
+    let page = |(i, rows): (usize, &[KnownRow])| {
+        let mut pixels = vec![255; width as usize * height as usize];
+        for (row, own) in rows.iter().enumerate() {
+            for (y, line) in own.sample.pixels.chunks_exact(ROW_WIDTH).enumerate() {
+                let top = layout.y0 as usize + row * PATCH_SIZE;
+                let at = (top + y) * width as usize + layout.x0 as usize;
+                pixels[at..at + ROW_WIDTH].copy_from_slice(line);
+            }
+        }
+        Page {
+            number: i as u32 + 1,
+            width,
+            height,
+            pixels,
+            lines: Vec::new(),
+            layout: Some(layout),
+        }
+    };
+    rows.chunks(layout.rows as usize)
+        .enumerate()
+        .map(page)
+        .collect()
+}
+
+/// The built-in encoder and readout.
+pub struct Reader {
+    /// The encoder.
+    pub encoder: BuiltinEncoder,
+    /// The readout.
+    pub readout: BuiltinReadout,
+}
+
+impl Reader {
+    /// The embedded weights.
+    pub fn new(device: &Device) -> Result<Self> {
+        Ok(Self {
+            encoder: BuiltinEncoder::new(device)?,
+            readout: BuiltinReadout::new(device)?,
+        })
+    }
+
+    /// Reads rows at one detail and judges every inked character that was read as one, row by row;
+    /// what was called illegible is not among them.
+    pub fn judge(&self, rows: &[KnownRow], detail: Detail) -> Result<Vec<Vec<Judged>>> {
+        let per_page = CellLayout::BUILTIN.rows as usize;
+        let judged: Vec<Vec<Vec<Judged>>> = pages(rows)
+            .par_iter()
+            .zip(rows.par_chunks(per_page))
+            .map(|(page, rows)| -> Result<_> {
+                let tokens = self.encoder.encode(EncoderInput::page(page, detail))?;
+                let mut judged = vec![Vec::new(); rows.len()];
+                for line in self.readout.read(&tokens)? {
+                    let row = line.row as usize - 1;
+                    judged[row] = judge(&rows[row].sample, &line);
+                }
+                Ok(judged)
+            })
+            .collect::<Result<_>>()?;
+        Ok(judged.into_iter().flatten().collect())
+    }
+}
+
+fn judge(sample: &Sample, line: &LineReading) -> Vec<Judged> {
+    let layout = CellLayout::BUILTIN;
+    let characters = line.text.chars().zip(&line.confidences).zip(&line.columns);
+    characters
+        .filter(|((c, _), _)| *c != ' ' && *c != char::REPLACEMENT_CHARACTER)
+        .map(|((c, &confidence), columns)| {
+            let cell = (columns.start - layout.x0) / layout.cell_width;
+            Judged {
+                confidence,
+                right: sample.cells[cell as usize] == Cell::Char(c),
+            }
+        })
+        .collect()
+}
+
+/// Characters that stand in a row.
+pub fn inked(sample: &Sample) -> usize {
+    let inked = |c: &&Cell| matches!(c, Cell::Char(_));
+    sample.cells.iter().filter(inked).count()
+}
