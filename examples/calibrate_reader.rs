@@ -54,17 +54,26 @@ fn run(args: &Args) -> Result<()> {
                 let path = dir.join(name);
                 std::fs::read(&path).with_context(|| path.display().to_string())
             };
-            Reader {
-                encoder: BuiltinEncoder::from_bytes(
-                    "encoder.safetensors",
-                    read("encoder.safetensors")?,
-                    &device,
-                )?,
-                readout: BuiltinReadout::from_bytes(
-                    "readout.safetensors",
-                    read("readout.safetensors")?,
-                    &device,
-                )?,
+            let encoder = BuiltinEncoder::from_bytes(
+                "encoder.safetensors",
+                read("encoder.safetensors")?,
+                &device,
+            )?;
+            let readout = BuiltinReadout::from_bytes(
+                "readout.safetensors",
+                read("readout.safetensors")?,
+                &device,
+            )?;
+            // The folder of a reader without further ratios has only the first two files.
+            if dir.join("coarser.safetensors").exists() {
+                Reader {
+                    encoder: encoder
+                        .with_coarser("coarser.safetensors", &read("coarser.safetensors")?)?,
+                    readout: readout
+                        .with_finer("finer.safetensors", &read("finer.safetensors")?)?,
+                }
+            } else {
+                Reader { encoder, readout }
             }
         }
     };
@@ -78,8 +87,9 @@ fn run(args: &Args) -> Result<()> {
     let mut table = CalibrationTable::default();
     println!("| cells a token | characters | right | slope | intercept | error before | after |");
     println!("|---|---|---|---|---|---|---|");
-    for detail in [Detail::Local, Detail::Global] {
-        let judged: Vec<Judged> = reader.judge(&rows, detail)?.concat();
+    for size in reader.encoder.available_merge_sizes() {
+        reader.encoder = reader.encoder.with_merge_sizes(size, size)?;
+        let judged: Vec<Judged> = reader.judge(&rows, Detail::Global)?.concat();
         let calibration = fit(&judged);
         let after: Vec<Judged> = judged
             .iter()
@@ -90,7 +100,7 @@ fn run(args: &Args) -> Result<()> {
             .collect();
         let error = |judged: &[Judged]| 100.0 * expected_error(&equal_mass(judged));
         // Two half-width cells a patch.
-        let cells = 2 * reader.encoder.merge_size(detail);
+        let cells = 2 * size;
         println!(
             "| {cells} | {} | {:.3} % | {:.4} | {:.4} | {:.2} % | {:.2} % |",
             judged.len(),

@@ -1,8 +1,8 @@
 //! Measures the built-in reader: `cargo run --release --example eval_reader -- TEXT_FILE …`.
 //!
-//! Renders each text, reads its pages finely, coarsely, and coarsely with doubtful places read again,
-//! and compares every character with what was drawn. Prints a table: characters right, mean
-//! confidence, text tokens per vision token. With `--reliability PNG` it also measures how well the
+//! Renders each text, reads its pages at each ratio, and at the coarser ones with doubtful places read
+//! again too, and compares every character with what was drawn. Prints a table: characters right,
+//! mean confidence, text tokens per vision token. `--plot PNG` draws it. With `--reliability PNG` it also measures how well the
 //! confidences are calibrated, on the texts mixed with random strings, rare Han and worn rows.
 
 #![allow(
@@ -11,6 +11,8 @@
     reason = "a command-line program prints"
 )]
 
+#[path = "support/ratio_plot.rs"]
+mod ratio_plot;
 #[path = "support/reliability.rs"]
 mod reliability;
 
@@ -21,6 +23,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use glyph_examples::{cli, edit_distance, single_spaced};
+use glyph_pipeline::decode::{SpecialTokens, Tokenizer};
 use glyph_pipeline::encode::Detail;
 use glyph_pipeline::render::{Block, Document, RenderConfig, Typesetter, half_cells};
 
@@ -33,6 +36,15 @@ struct Args {
     /// Only the first so many bytes of each text.
     #[arg(long, default_value_t = 400_000)]
     bytes: usize,
+    /// Patches that a token stands for.
+    #[arg(long, value_delimiter = ',', default_values_t = [4, 8, 16, 24])]
+    merge_sizes: Vec<usize>,
+    /// Draw characters right against the ratio.
+    #[arg(long, value_name = "PNG")]
+    plot: Option<PathBuf>,
+    /// A tokenizer.json: tells the ratio by its tokens too.
+    #[arg(long, value_name = "FILE")]
+    tokenizer: Option<PathBuf>,
     /// Draw how well the confidences are calibrated.
     #[arg(long, value_name = "PNG")]
     reliability: Option<PathBuf>,
@@ -51,18 +63,36 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
-    let plain = args.pipeline.builder()?.reread_below(0.0).build()?;
-    let rereading = args.pipeline.builder()?.build()?;
-    let passes = [
-        (&plain, Detail::Local, "fine"),
-        (&plain, Detail::Global, "coarse"),
-        (&rereading, Detail::Global, "coarse, doubtful again"),
-    ];
     let typesetter = Typesetter::new(RenderConfig::builtin())?;
+    let tokenizer = args
+        .tokenizer
+        .as_ref()
+        .map(Tokenizer::from_file)
+        .transpose()?;
+    let finest = args.merge_sizes.iter().copied().min().unwrap_or(4);
+    let mut passes = Vec::new();
+    for &size in &args.merge_sizes {
+        for reread in [false, true] {
+            // The finest ratio has nothing finer to read again with.
+            if reread && size == finest {
+                continue;
+            }
+            let mut builder = args.pipeline.builder()?.merge_sizes(finest, size);
+            if !reread {
+                builder = builder.reread_below(0.0);
+            }
+            passes.push((builder.build()?, size, reread));
+        }
+    }
+    let other = tokenizer.as_ref().map_or("", |_| " other ratio |");
     println!(
-        "| text | detail | characters | right | known characters right | mean confidence | ratio |"
+        "| text | patches a token | characters | right | known characters right | mean confidence | ratio |{other}"
     );
-    println!("|---|---|---|---|---|---|---|");
+    println!(
+        "|---|---|---|---|---|---|---|{}",
+        other.replace(" other ratio ", "---")
+    );
+    let mut curves = Vec::new();
     for path in &args.texts {
         let (document, _) = cli::open(path)?;
         let text = document.text();
@@ -89,8 +119,17 @@ fn run(args: &Args) -> Result<()> {
                 drawn.insert((page.number, row), single_spaced(&visible));
             }
         }
-        for (pipeline, detail, name) in passes {
-            let reply = pipeline.read(&document, detail)?;
+        let tokens = match &tokenizer {
+            Some(t) => Some(t.encode(text, SpecialTokens::AsText)?.len()),
+            None => None,
+        };
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let mut curve = ratio_plot::Curve {
+            name: name.into_owned(),
+            points: Vec::new(),
+        };
+        for (pipeline, size, reread) in &passes {
+            let reply = pipeline.read(&document, Detail::Global)?;
             let read: HashMap<(u32, u32), &str> = reply
                 .output
                 .iter()
@@ -124,14 +163,22 @@ fn run(args: &Args) -> Result<()> {
                 .map(|l| f64::from(l.confidence))
                 .sum::<f64>()
                 / reply.output.len().max(1) as f64;
+            let ratio = reply.tokens.ratio;
+            if !reread {
+                curve.points.push((ratio, right as f64 / all.max(1) as f64));
+            }
+            // The account's text tokens are those of the text as read.
+            let vision = reply.tokens.vision_global + reply.tokens.vision_local;
+            let other = tokens.map_or(String::new(), |t| {
+                format!(" {:.2} |", t as f64 / vision.max(1) as f64)
+            });
             println!(
-                "| {} | {} | {all} | {:.3} % | {:.3} % | {:.2} % | {:.2} |",
+                "| {} | {size}{} | {all} | {:.3} % | {:.3} % | {:.2} % | {ratio:.2} |{other}",
                 path.display(),
-                name,
+                if *reread { ", doubtful again" } else { "" },
                 share(right, all),
                 share(known_right, known),
                 100.0 * confidence,
-                reply.tokens.ratio
             );
             let mut mistakes: Vec<_> = mistakes.into_iter().collect();
             mistakes.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -139,6 +186,10 @@ fn run(args: &Args) -> Result<()> {
                 println!("    {n} x {what}");
             }
         }
+        curves.push(curve);
+    }
+    if let Some(plot) = &args.plot {
+        ratio_plot::draw(plot, &curves)?;
     }
     if let Some(plot) = &args.reliability {
         let device = args.pipeline.device.resolve()?.device;

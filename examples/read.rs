@@ -22,8 +22,8 @@ use serde_json::json;
 struct Args {
     /// A TXT, Markdown, PDF or DOCX file, a page image, or a folder of page images.
     path: PathBuf,
-    /// Text tokens per vision token to aim at. The built-in model has two ratios, about 2 (fine)
-    /// and about 7 (coarse) on English text; the nearer one is taken.
+    /// Text tokens per vision token to aim at. The built-in model has four ratios, about 2, 4, 8 and
+    /// 11 on English prose; the nearest is taken.
     #[arg(long, default_value_t = 2.0)]
     ratio: f64,
     /// In a coarse reading, read places of less confidence than this again, finely; what stays below
@@ -41,6 +41,19 @@ fn main() -> ExitCode {
     cli::exit(run(&cli::args::<Args>()))
 }
 
+/// Patches of a token at the finest ratio.
+const FINEST: usize = 4;
+
+/// Patches of a token for about so many text tokens per vision token.
+fn merge_size(ratio: f64) -> usize {
+    let typical = [(FINEST, 1.9f64), (8, 3.8), (16, 7.6), (24, 11.0)];
+    let distance = |r: f64| (ratio / r).ln().abs();
+    typical
+        .into_iter()
+        .min_by(|a, b| distance(a.1).total_cmp(&distance(b.1)))
+        .map_or(FINEST, |(size, _)| size)
+}
+
 fn run(args: &Args) -> Result<()> {
     anyhow::ensure!(
         args.ratio > 0.0,
@@ -52,8 +65,8 @@ fn run(args: &Args) -> Result<()> {
         "--reread-below must be from 0 to 1, found {}",
         args.reread_below
     );
-    // The geometric mean of the two ratios parts them.
-    let detail = if args.ratio < 3.8 {
+    let size = merge_size(args.ratio);
+    let detail = if size == FINEST {
         Detail::Local
     } else {
         Detail::Global
@@ -62,6 +75,7 @@ fn run(args: &Args) -> Result<()> {
     let reply = args
         .pipeline
         .builder()?
+        .merge_sizes(FINEST, size)
         .reread_below(args.reread_below)
         .build()?
         .read(&document, detail)

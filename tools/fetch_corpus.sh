@@ -3,7 +3,7 @@
 # packages, into DIR/train/{en,zh}.txt, DIR/calibration/{en,zh}.txt, which confidences are fitted on,
 # and DIR/held-out/{en,zh}.txt (default: out/corpus), and
 # random words of jieba's dictionary of Chinese, from PyPI, into DIR/train/zh-words.txt.
-# Needs: apt-get, dpkg, python3 with pip. Nothing of it is committed.
+# Needs: apt-get, dpkg, python3 with pip, npm. Nothing of it is committed.
 set -euo pipefail
 dir=$(mkdir -p "${1:-out/corpus}" && cd "${1:-out/corpus}" && pwd)
 tools=$(cd "$(dirname "$0")" && pwd)
@@ -24,3 +24,8 @@ echo "055ca12f62674fafed09427f176506079bc135638a14e23e25be909131928db2  jieba-0.
   sha256sum --check --quiet
 tar -xzf jieba-0.42.1.tar.gz
 python3 "$tools/corpus_words.py" jieba-0.42.1/jieba/dict.txt "$dir/train/zh-words.txt"
+# A novel, The House on the Borderland, out of the tests of a package of npm's.
+npm pack --silent gutenberg@0.8.0 >/dev/null
+echo "2ac2442c4860c11727f9f5b84305ba4946ea574ce03683b32e265167a93f9f6b  gutenberg-0.8.0.tgz" | sha256sum --check --quiet
+tar -xzf gutenberg-0.8.0.tgz package/test/samples/catalog/1/0/0/0/10002/10002.txt
+python3 "$tools/corpus_book.py" package/test/samples/catalog/1/0/0/0/10002/10002.txt "$dir/held-out/book.txt"

@@ -20,14 +20,16 @@ const FEW: usize = 25;
 pub(crate) fn report(texts: &[PathBuf], n: usize, plot: &Path, device: &Device) -> Result<()> {
     let corpora: Vec<Corpus> = texts.iter().map(Corpus::open).collect::<Result<_, _>>()?;
     let rows = known_rows(&corpora, n, WORN, 5)?;
-    let reader = Reader::new(device)?;
+    let mut reader = Reader::new(device)?;
     println!(
-        "\n| rows | detail | characters | right | mean confidence | calibration error | of equally wide bins |"
+        "\n| rows | tokens of | characters | right | mean confidence | calibration error | of equally wide bins |"
     );
     println!("|---|---|---|---|---|---|---|");
     let mut panels = Vec::new();
-    for (detail, name) in [(Detail::Global, "coarse"), (Detail::Local, "fine")] {
-        let judged = reader.judge(&rows, detail)?;
+    for size in reader.encoder.available_merge_sizes() {
+        reader.encoder = reader.encoder.with_merge_sizes(size, size)?;
+        let name = format!("{size} patches");
+        let judged = reader.judge(&rows, Detail::Global)?;
         let kinds: [(&str, fn(&KnownRow) -> bool); 5] = [
             ("all", |_| true),
             ("natural", |r| r.natural && !r.worn),
@@ -61,16 +63,20 @@ pub(crate) fn report(texts: &[PathBuf], n: usize, plot: &Path, device: &Device) 
     draw(plot, &panels)
 }
 
-fn draw(path: &Path, panels: &[(&str, Vec<Bin>, f64)]) -> Result<()> {
+fn draw(path: &Path, panels: &[(String, Vec<Bin>, f64)]) -> Result<()> {
     let fail = |e: &dyn std::fmt::Display| anyhow!("cannot draw {}: {e}", path.display());
     let _ = plotters::style::register_font(
         "sans-serif",
         FontStyle::Normal,
         include_bytes!("../../glyph-render/assets/fonts/dejavu-sans.ttf"),
     );
-    let root = BitMapBackend::new(path, (900, 460)).into_drawing_area();
+    let root = BitMapBackend::new(path, (900, 880)).into_drawing_area();
     root.fill(&WHITE).map_err(|e| fail(&e))?;
-    for (area, (name, bins, error)) in root.split_evenly((1, panels.len())).iter().zip(panels) {
+    for (area, (name, bins, error)) in root
+        .split_evenly((panels.len().div_ceil(2), 2))
+        .iter()
+        .zip(panels)
+    {
         let title = format!("{name}: error {:.2} %", 100.0 * error);
         let mut chart = ChartBuilder::on(area)
             .caption(title, ("sans-serif", 18))
