@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use glyph_examples::{cli, edit_distance, single_spaced};
+use glyph_pipeline::TokenCounter;
 use glyph_pipeline::decode::{SpecialTokens, Tokenizer};
 use glyph_pipeline::encode::Detail;
 use glyph_pipeline::render::{Block, Document, RenderConfig, Typesetter, half_cells};
@@ -119,6 +120,7 @@ fn run(args: &Args) -> Result<()> {
                 drawn.insert((page.number, row), single_spaced(&visible));
             }
         }
+        let text_tokens = TokenCounter.count(text);
         let tokens = match &tokenizer {
             Some(t) => Some(t.encode(text, SpecialTokens::AsText)?.len()),
             None => None,
@@ -163,12 +165,12 @@ fn run(args: &Args) -> Result<()> {
                 .map(|l| f64::from(l.confidence))
                 .sum::<f64>()
                 / reply.output.len().max(1) as f64;
-            let ratio = reply.tokens.ratio;
+            // The account counts the text as read; here the text itself counts.
+            let vision = reply.tokens.vision_global + reply.tokens.vision_local;
+            let ratio = text_tokens as f64 / vision.max(1) as f64;
             if !reread {
                 curve.points.push((ratio, right as f64 / all.max(1) as f64));
             }
-            // The account's text tokens are those of the text as read.
-            let vision = reply.tokens.vision_global + reply.tokens.vision_local;
             let other = tokens.map_or(String::new(), |t| {
                 format!(" {:.2} |", t as f64 / vision.max(1) as f64)
             });

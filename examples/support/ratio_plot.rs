@@ -47,6 +47,7 @@ fn chart(path: &Path, curves: &[Curve]) -> Result<(), Box<dyn std::error::Error>
         .build_cartesian_2d(0f64..22f64, FLOOR..1.005)?;
     chart
         .configure_mesh()
+        .max_light_lines(1)
         .x_desc("text tokens per vision token")
         .y_desc("characters right")
         .y_label_formatter(&|v| format!("{:.0} %", 100.0 * v))

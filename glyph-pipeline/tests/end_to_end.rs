@@ -92,33 +92,37 @@ fn wipe(page: &mut Page, bbox: BBox) {
 }
 
 #[test]
-fn english_is_read_at_both_ratios() {
+fn coarser_ratios_cost_less_and_read_less() {
     let document = sample("lighthouse.txt");
-    let pipeline = pipeline();
-    for detail in [Detail::Local, Detail::Global] {
-        let reply = pipeline.read(&document, detail).expect("it reads");
-        let read: String = reply
-            .output
-            .iter()
-            .flat_map(|l| l.text.chars())
-            .filter(|c| !c.is_whitespace())
-            .collect();
-        let drawn: String = document
-            .text()
-            .chars()
-            .filter(|c| !c.is_whitespace())
-            .collect();
-        let wrong = read
-            .chars()
-            .zip(drawn.chars())
-            .filter(|(a, b)| a != b)
-            .count();
-        assert_eq!(read.chars().count(), drawn.chars().count());
+    let visible = |text: &str| -> Vec<char> {
+        let ink = |c: &char| !c.is_whitespace();
+        text.chars().filter(ink).collect()
+    };
+    let drawn = visible(&document.text());
+    let mut cheapest = usize::MAX;
+    for (size, right) in [(4, 0.999), (8, 0.99), (16, 0.995), (24, 0.9)] {
+        let pipeline = Pipeline::builder()
+            .merge_sizes(4, size)
+            .reread_below(0.0)
+            .build()
+            .expect("a ratio of the built-in model");
+        let reply = pipeline.read(&document, Detail::Global).expect("it reads");
+        let text: String = reply.output.iter().map(|l| l.text.as_str()).collect();
+        let read = visible(&text);
+        let wrong = read.iter().zip(&drawn).filter(|(a, b)| a != b).count();
         assert!(
-            wrong * 200 <= drawn.chars().count(),
-            "{detail:?}: {wrong} wrong"
+            wrong as f64 <= (1.0 - right) * drawn.len() as f64,
+            "{size} patches: {wrong} of {} wrong",
+            drawn.len()
         );
+        assert!(reply.tokens.vision_global < cheapest, "{size} patches");
+        cheapest = reply.tokens.vision_global;
     }
+    let error = Pipeline::builder()
+        .merge_sizes(4, 5)
+        .build()
+        .expect_err("no such ratio");
+    assert!(error.to_string().contains("[4, 8, 16, 24]"), "{error}");
 }
 
 #[test]
