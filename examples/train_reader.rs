@@ -2,7 +2,7 @@
 //!
 //! Writes checkpoints to `--out` and goes on from there when started again; draws the loss as
 //! `loss.png`; at the end, or with `--export`, writes `encoder.safetensors` and
-//! `readout.safetensors`, the files that the crates embed. `--ratios --init DIR` trains coarser ratios
+//! `readout.safetensors`, the files that the crates embed. `--ratios 8,24 --init DIR` trains coarser ratios
 //! on top of the reader in `DIR`.
 
 #![allow(
@@ -33,8 +33,9 @@ struct Args {
     init: Option<PathBuf>,
     /// Train further ratios on top of the reader of `--init`, which stays as it is: writes
     /// `coarser.safetensors` and `finer.safetensors`.
-    #[arg(long, requires = "init")]
-    ratios: bool,
+    /// One number of patches a token for each.
+    #[arg(long, requires = "init", value_delimiter = ',')]
+    ratios: Vec<usize>,
     /// Folder of checkpoints and results.
     #[arg(long, default_value = "out/reader")]
     out: PathBuf,
@@ -69,7 +70,7 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    if args.ratios {
+    if !args.ratios.is_empty() {
         train::<RatioModel>(&args)
     } else {
         train::<ReaderModel>(&args)
@@ -87,10 +88,15 @@ fn train<M: Trainable>(args: &Args) -> Result<()> {
         worn: args.worn,
         strangers: args.strangers,
         rehearsal: args.rehearsal,
+        ratios: args.ratios.clone(),
         ..TrainingConfig::default()
     };
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make {}", args.out.display()))?;
+    let names: Vec<String> = M::merge_sizes(&config)
+        .iter()
+        .map(|size| format!("{size} patches a token"))
+        .collect();
     let mut trainer = Trainer::<M>::new(config, corpus, &device)?;
     if trainer.resume(&args.out)? {
         eprintln!(
@@ -123,7 +129,7 @@ fn train<M: Trainable>(args: &Args) -> Result<()> {
         if report.step % args.checkpoint_every == 0 || report.step == args.steps {
             trainer.save(&args.out)?;
             trainer.model().export(&args.out)?;
-            plot::loss_curve(&args.out.join("loss.png"), M::LOSSES, trainer.history())?;
+            plot::loss_curve(&args.out.join("loss.png"), &names, trainer.history())?;
         }
     }
     bar.finish();

@@ -7,7 +7,7 @@ use glyph_align::StepReport;
 use plotters::prelude::*;
 
 /// Draws the loss of each ratio against the step, smoothed, on a logarithmic axis.
-pub(crate) fn loss_curve(path: &Path, names: &[&str], history: &[StepReport]) -> Result<()> {
+pub(crate) fn loss_curve(path: &Path, names: &[String], history: &[StepReport]) -> Result<()> {
     let fail = |e: &dyn std::fmt::Display| anyhow!("cannot draw {}: {e}", path.display());
     let _ = plotters::style::register_font(
         "sans-serif",
@@ -27,7 +27,7 @@ pub(crate) fn loss_curve(path: &Path, names: &[&str], history: &[StepReport]) ->
     let series: Vec<_> = names
         .iter()
         .enumerate()
-        .map(|(i, name)| (*name, smooth(i), colors[i % colors.len()]))
+        .map(|(i, name)| (name.clone(), smooth(i), colors[i % colors.len()]))
         .collect();
     let lowest = series
         .iter()

@@ -43,6 +43,10 @@ pub struct TrainingConfig {
     /// that it merges.
     #[serde(default)]
     pub rehearsal: usize,
+    /// Patches of a token, for each of the ratios that a [`RatioModel`] learns; others stay as they
+    /// are.
+    #[serde(default)]
+    pub ratios: Vec<usize>,
     /// Seed of the samples and of the first weights.
     pub seed: u64,
 }
@@ -59,6 +63,7 @@ impl Default for TrainingConfig {
             worn: 0.0,
             strangers: 0.0,
             rehearsal: 0,
+            ratios: vec![8, 24],
             seed: 1,
         }
     }
@@ -120,7 +125,7 @@ impl<M: Trainable> Trainer<M> {
         let device = device.clone().autodiff();
         device.seed(config.seed);
         Ok(Self {
-            model: M::init(&device).prepare(),
+            model: M::init(&device).prepare(&config),
             optimizer: AdamWConfig::new()
                 .with_weight_decay(config.weight_decay)
                 .with_beta_2(0.98)
@@ -142,7 +147,7 @@ impl<M: Trainable> Trainer<M> {
     pub fn start_from(&mut self, dir: &Path) -> Result<(), AlignError> {
         let mut model = self.model.valid();
         model.import(dir)?;
-        self.model = model.train().prepare();
+        self.model = model.train().prepare(&self.config);
         Ok(())
     }
 
@@ -165,7 +170,7 @@ impl<M: Trainable> Trainer<M> {
         })?;
         let progress: Progress = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
         let model = self.model.clone().try_load_file(dir.join("model.bpk"));
-        self.model = model.map_err(|e| bad(e.to_string()))?.prepare();
+        self.model = model.map_err(|e| bad(e.to_string()))?.prepare(&self.config);
         self.optimizer = self
             .optimizer
             .clone()
@@ -267,6 +272,7 @@ impl<M: Trainable> Trainer<M> {
         let losses = self.model.losses(Batch {
             pixel_values,
             criterion,
+            ratios: M::merge_sizes(&self.config),
             rehearsal: self.step < self.config.rehearsal,
         });
         let learning_rate = self.config.learning_rate_at(self.step);

@@ -9,7 +9,7 @@ use glyph_decode::{Charset, FinerConfig, FinerModel, ReadoutConfig, ReadoutModel
 use glyph_encode::builtin::{BuiltinEncoderConfig, CoarserConfig, CoarserModel, EncoderModel};
 use glyph_encode::builtin::{pack, unpack};
 
-use crate::{AlignError, ReadingLoss};
+use crate::{AlignError, ReadingLoss, TrainingConfig};
 
 /// Rows of text to learn from.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct Batch {
     pub pixel_values: Tensor<3>,
     /// What the rows' cells hold.
     pub criterion: ReadingLoss,
+    /// Patches of a token, for each of the ratios that a [`RatioModel`] learns.
+    pub ratios: Vec<usize>,
     /// Whether the step is one of the first [`TrainingConfig::rehearsal`] ones.
     ///
     /// [`TrainingConfig::rehearsal`]: crate::TrainingConfig::rehearsal
@@ -26,15 +28,16 @@ pub struct Batch {
 
 /// A model that reads rows of pixels.
 pub trait Trainable: Module {
-    /// What each loss is of, in the order of [`Trainable::losses`].
-    const LOSSES: &'static [&'static str];
+    /// Patches of a token for each loss, in the order of [`Trainable::losses`].
+    fn merge_sizes(config: &TrainingConfig) -> Vec<usize>;
 
     /// Fresh weights in the shipped sizes.
     fn init(device: &Device) -> Self;
 
     /// Called before the first step, and again when weights were loaded: what must not learn is
     /// frozen here.
-    fn prepare(self) -> Self {
+    #[must_use]
+    fn prepare(self, _config: &TrainingConfig) -> Self {
         self
     }
 
@@ -64,7 +67,9 @@ pub struct ReaderModel {
 }
 
 impl Trainable for ReaderModel {
-    const LOSSES: &'static [&'static str] = &["4 patches a token", "16 patches a token"];
+    fn merge_sizes(_: &TrainingConfig) -> Vec<usize> {
+        BuiltinEncoderConfig::default().merge_sizes
+    }
 
     fn init(device: &Device) -> Self {
         let set = Charset::builtin();
@@ -129,11 +134,11 @@ pub struct RatioModel {
 
 /// Index of the reader's own merger and expander that the further ratios start from and end at.
 const LEVEL: usize = 0;
-/// Patches of a token for each further ratio.
-const SIZES: [usize; 2] = [8, 24];
 
 impl Trainable for RatioModel {
-    const LOSSES: &'static [&'static str] = &["8 patches a token", "24 patches a token"];
+    fn merge_sizes(config: &TrainingConfig) -> Vec<usize> {
+        config.ratios.clone()
+    }
 
     fn init(device: &Device) -> Self {
         Self {
@@ -143,8 +148,10 @@ impl Trainable for RatioModel {
         }
     }
 
-    fn prepare(mut self) -> Self {
+    fn prepare(mut self, config: &TrainingConfig) -> Self {
         self.reader = self.reader.no_grad();
+        self.coarser = self.coarser.train_only(&config.ratios);
+        self.finer = self.finer.train_only(&config.ratios);
         self
     }
 
@@ -156,9 +163,10 @@ impl Trainable for RatioModel {
         let tokens = encoder.merge(encoder.trunk(batch.pixel_values), LEVEL);
         let wanted: Tensor<2> = tokens.clone().flatten(0, 1);
         let power = wanted.clone().square().mean();
-        SIZES
-            .into_iter()
-            .map(|size| {
+        batch
+            .ratios
+            .iter()
+            .map(|&size| {
                 let coarse = self.coarser.merge(tokens.clone(), size);
                 let fine = self.finer.split(coarse.flatten(0, 1), size);
                 if batch.rehearsal {
@@ -180,7 +188,11 @@ impl Trainable for RatioModel {
                 Err(source) => return Err(AlignError::Read { path, source }),
             };
             match unpack(&packed) {
-                Ok(bytes) => load(module, SafetensorsStore::from_bytes(Some(bytes)), path),
+                // Ratios that the file does not have yet keep their fresh weights.
+                Ok(bytes) => {
+                    let store = SafetensorsStore::from_bytes(Some(bytes)).allow_partial(true);
+                    load(module, store, path)
+                }
                 Err(reason) => Err(AlignError::Checkpoint { path, reason }),
             }
         }

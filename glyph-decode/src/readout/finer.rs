@@ -30,7 +30,7 @@ impl Default for FinerConfig {
     fn default() -> Self {
         let step = |from, to, hidden| SplitStep { from, to, hidden };
         Self {
-            steps: vec![step(8, 4, 512), step(24, 8, 512)],
+            steps: vec![step(8, 4, 512), step(24, 8, 512), step(48, 24, 576)],
             hidden_size: 384,
         }
     }
@@ -72,6 +72,17 @@ impl FinerModel {
             size = self.sizes[2 * i + 1];
         }
         size
+    }
+
+    /// Freezes all steps but those from tokens of these sizes, for training.
+    #[must_use]
+    pub fn train_only(mut self, sizes: &[usize]) -> Self {
+        for (step, size) in self.steps.iter_mut().zip(self.sizes.chunks_exact(2)) {
+            if !sizes.contains(&size[0]) {
+                *step = step.clone().no_grad();
+            }
+        }
+        self
     }
 
     fn step(&self, from: usize) -> Option<usize> {

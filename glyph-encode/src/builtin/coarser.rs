@@ -30,7 +30,7 @@ impl Default for CoarserConfig {
     fn default() -> Self {
         let step = |from, to, hidden| MergeStep { from, to, hidden };
         Self {
-            steps: vec![step(4, 8, 640), step(8, 24, 768)],
+            steps: vec![step(4, 8, 640), step(8, 24, 768), step(24, 48, 640)],
             hidden_size: 384,
         }
     }
@@ -74,6 +74,17 @@ impl CoarserModel {
         }
         path.reverse();
         (size, path)
+    }
+
+    /// Freezes all steps but those to tokens of these sizes, for training.
+    #[must_use]
+    pub fn train_only(mut self, sizes: &[usize]) -> Self {
+        for (step, size) in self.steps.iter_mut().zip(self.sizes.chunks_exact(2)) {
+            if !sizes.contains(&size[1]) {
+                *step = step.clone().no_grad();
+            }
+        }
+        self
     }
 
     /// Patches of the tokens that this model can make.
