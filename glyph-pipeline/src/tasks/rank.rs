@@ -13,13 +13,22 @@ const K1: f32 = 1.2;
 const B: f32 = 0.5;
 /// What an occurrence in a neighbouring line counts for.
 const NEIGHBOUR: f32 = 0.5;
+/// Lines above and below in which a word that the window lacks still counts: the rest of a
+/// paragraph, or its heading.
+const REACH: usize = 8;
+/// What it counts for beside the window; less the further away.
+const FAR: f32 = 0.5;
+/// How much of that goes into the score, besides the coverage.
+const FAR_SCORE: f32 = 0.6;
 
 /// Scores every line's relevance to a question, to choose what to read finely.
 ///
 /// The score is BM25 over overlapping windows of three lines, raised by the
-/// share of the question that a window covers and by words of the question
-/// that stand next to one another. Words match by stem, and also when a few of
-/// their letters differ, since a coarse read has wrong characters. Lines with
+/// share of the question that a window covers, by words of the question that
+/// stand next to one another, and a little by words that stand within eight
+/// lines. Words match by stem, two also where they are written as one, and
+/// also when a few of their letters differ, since a coarse read has wrong
+/// characters. Lines with
 /// nothing of the question nearby score 0; scores of different questions are
 /// not comparable.
 #[must_use]
@@ -39,6 +48,7 @@ pub fn rank(question: &str, lines: &[ReadLine]) -> Vec<f32> {
         average: (stream.len() as f32 / lines.len() as f32).max(1.0),
         frequency: vec![0.0; query.terms.len()],
         best: vec![0.0; query.terms.len()],
+        far: vec![0.0; query.terms.len()],
     };
     let starts = line_starts(&found, lines.len());
     let mut scores = vec![0.0; lines.len()];
@@ -58,7 +68,9 @@ pub fn rank(question: &str, lines: &[ReadLine]) -> Vec<f32> {
         };
         let window = &found[starts[from]..starts[to + 1]];
         if !window.is_empty() {
-            *score = scorer.window(window, index, from..to + 1);
+            let around = index.saturating_sub(REACH)..(index + REACH + 1).min(lines.len());
+            let around = &found[starts[around.start]..starts[around.end]];
+            *score = scorer.window(window, around, index, from..to + 1);
         }
     }
     scores
@@ -103,12 +115,20 @@ struct Scorer<'a> {
     average: f32,
     frequency: Vec<f32>,
     best: Vec<f32>,
+    far: Vec<f32>,
 }
 
 impl Scorer<'_> {
-    fn window(&mut self, window: &[Hit], centre: usize, lines: std::ops::Range<usize>) -> f32 {
+    fn window(
+        &mut self,
+        window: &[Hit],
+        around: &[Hit],
+        centre: usize,
+        lines: std::ops::Range<usize>,
+    ) -> f32 {
         self.frequency.fill(0.0);
         self.best.fill(0.0);
+        self.far.fill(0.0);
         let mut inside = false;
         for hit in window {
             let own = hit.line == centre;
@@ -117,6 +137,12 @@ impl Scorer<'_> {
             let held = hit.weight * if own { 1.0 } else { 0.6 };
             self.best[hit.term] = self.best[hit.term].max(held);
         }
+        // Only a line with a word of the question is about it.
+        for hit in around.iter().filter(|_| inside) {
+            let distance = hit.line.abs_diff(centre) as f32;
+            let held = hit.weight * FAR * (1.0 - distance / (REACH + 1) as f32);
+            self.far[hit.term] = self.far[hit.term].max(held);
+        }
         let tokens = self.stream.starts[lines.end] - self.stream.starts[lines.start];
         let length = tokens as f32 / lines.len() as f32 / self.average;
         let norm = K1 * (1.0 - B + B * length);
@@ -124,7 +150,10 @@ impl Scorer<'_> {
         for (term, &rarity) in self.rarity.iter().enumerate() {
             let tf = self.frequency[term];
             score += rarity * tf * (K1 + 1.0) / (tf + norm);
-            covered += rarity * self.best[term];
+            if tf == 0.0 {
+                score += rarity * self.far[term] * FAR_SCORE;
+            }
+            covered += rarity * self.best[term].max(self.far[term]);
             total += rarity;
         }
         score += 0.8 * self.neighbours(window, centre);
@@ -140,9 +169,10 @@ impl Scorer<'_> {
             for first in window.iter().filter(|h| h.term == a) {
                 let close = window
                     .iter()
-                    .filter(|h| h.term == b && h.at > first.at && h.at <= first.at + 3);
+                    .filter(|h| h.term == b && h.at >= first.at && h.at <= first.at + 3);
                 for second in close {
-                    let gap = (second.at - first.at) as f32;
+                    // Two terms that are one word here stand at the same place.
+                    let gap = (second.at - first.at).max(1) as f32;
                     let own = first.line == centre || second.line == centre;
                     let here = if own { 1.0 } else { NEIGHBOUR };
                     best = best.max(first.weight * second.weight * here / gap.sqrt());

@@ -182,6 +182,46 @@ fn matches_misread_and_wrapped_words() {
 }
 
 #[test]
+fn two_words_may_be_written_as_one() {
+    let read = page(&[
+        "The file was written, and its name was long; a case of cases.",
+        "",
+        "Filenames are case sensitive.",
+        "",
+        "A name for the case of a file.",
+    ]);
+    assert_eq!(best(&rank("Are file names case sensitive?", &read)), 1);
+    let read = page(&[
+        "One zone of many.",
+        "",
+        "Set the timezone.",
+        "",
+        "It takes time.",
+    ]);
+    assert_eq!(best(&rank("How is the time zone set?", &read)), 1);
+}
+
+#[test]
+fn a_heading_nearby_tells_lines_apart() {
+    let text = |heading: &'static str| {
+        [
+            heading,
+            "It is new.",
+            "The default port is open.",
+            "It is old.",
+        ]
+    };
+    let mut rows = text("The mail server").to_vec();
+    rows.extend(["unrelated words here"; 12]);
+    rows.extend(text("The print server"));
+    let read = page(&rows);
+    let scores = rank("What is the default port of the print server?", &read);
+    assert!(scores[18] > 1.2 * scores[2], "{scores:?}");
+    assert!(scores[2] > 0.0, "{scores:?}");
+    assert_eq!(scores[10], 0.0, "nothing of the question is near");
+}
+
+#[test]
 fn ranks_chinese() {
     let read = page(&[
         "今天天气很好，我们去公园散步。",

@@ -6,6 +6,8 @@ use super::fuzzy::allowed_edits;
 use super::{Kind, Query, Token, fold, stem, tokenize, within_edits};
 use std::collections::HashMap;
 
+/// What another form of a word counts for.
+const STEMMED: f32 = 0.95;
 /// Set on a token that is an ideograph rather than the number of a word.
 const HAN: u32 = 1 << 31;
 
@@ -168,13 +170,12 @@ pub(crate) fn hits(query: &Query, stream: &Stream) -> Vec<Hit> {
             };
             match stream.token(at) {
                 Some(Ok(word)) => {
-                    if let Some(&(term, weight)) = words.get(&word) {
-                        if weight > 0.0 {
-                            push(term, weight);
+                    if let Some(found) = words.get(&word) {
+                        push(found.term, found.weight);
+                        if let Some(second) = found.second {
+                            push(second, found.weight);
                         }
-                        continue;
                     }
-                    continue;
                 }
                 Some(Err(c)) if !unigrams.is_empty() => {
                     if let Some(&term) = unigrams.get(&c) {
@@ -193,9 +194,17 @@ pub(crate) fn hits(query: &Query, stream: &Stream) -> Vec<Hit> {
     found
 }
 
-/// Which words of the vocabulary stand for which term, and how well.
-fn word_matches(query: &Query, stream: &Stream) -> HashMap<u32, (usize, f32)> {
-    let mut found: HashMap<u32, (usize, f32)> = HashMap::new();
+/// The term that a word stands for, and how well.
+struct WordMatch {
+    term: usize,
+    weight: f32,
+    /// The second of two terms that are one word here: "filename" for "file name".
+    second: Option<usize>,
+}
+
+/// Which words of the vocabulary stand for which term.
+fn word_matches(query: &Query, stream: &Stream) -> HashMap<u32, WordMatch> {
+    let mut found: HashMap<u32, WordMatch> = HashMap::new();
     let terms: Vec<(usize, Vec<char>)> = query
         .terms
         .iter()
@@ -210,6 +219,7 @@ fn word_matches(query: &Query, stream: &Stream) -> HashMap<u32, (usize, f32)> {
         .iter()
         .map(|(id, _)| stream.words.contains(&query.terms[*id].text))
         .collect();
+    let compounds = compounds(query);
     let mut chars: Vec<char> = Vec::new();
     for (number, word) in stream.words.iter().enumerate() {
         let root = stem(word);
@@ -221,7 +231,7 @@ fn word_matches(query: &Query, stream: &Stream) -> HashMap<u32, (usize, f32)> {
             let weight = if term.text == *word {
                 1.0
             } else if term.stem == root {
-                0.95
+                STEMMED
             } else {
                 // A frequent spelling next to the exact word is another word.
                 let own = in_vocabulary[slot] && stream.counts[number] > 2;
@@ -231,11 +241,40 @@ fn word_matches(query: &Query, stream: &Stream) -> HashMap<u32, (usize, f32)> {
                 best = Some((*id, weight));
             }
         }
+        let compound = compounds
+            .get(root)
+            .filter(|_| best.is_none_or(|(_, weight)| weight < STEMMED));
+        let best = match (compound, best) {
+            (Some(&(first, second)), _) => Some(WordMatch {
+                term: first,
+                weight: STEMMED,
+                second: Some(second),
+            }),
+            (None, Some((term, weight))) => Some(WordMatch {
+                term,
+                weight,
+                second: None,
+            }),
+            (None, None) => None,
+        };
         if let Some(best) = best {
             found.insert(number as u32, best);
         }
     }
     found
+}
+
+/// Stems of the words that two neighbours in the question make together.
+fn compounds(query: &Query) -> HashMap<String, (usize, usize)> {
+    let word = |id: usize| Some(&query.terms[id]).filter(|t| t.kind == Kind::Word);
+    query
+        .pairs
+        .iter()
+        .filter_map(|&(a, b)| {
+            let together = format!("{}{}", word(a)?.text, word(b)?.text);
+            Some((stem(&together).to_owned(), (a, b)))
+        })
+        .collect()
 }
 
 /// How well a misread word stands for a term; 0 for not at all.
