@@ -57,7 +57,7 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<()> {
     ensure!(
-        args.files.len() % 2 == 0,
+        args.files.len().is_multiple_of(2),
         "expected texts and questions in turn"
     );
     let pipeline = args.pipeline.builder()?.build()?;
@@ -89,6 +89,7 @@ fn evaluate(pipeline: &Pipeline, text: &Path, questions: &Path, places: bool) ->
         std::fs::read_to_string(questions).with_context(|| questions.display().to_string())?;
     let (mut tune, mut test) = (Found::default(), Found::default());
     let (mut crop_rows, mut crop_count) = (0, 0);
+    let name = questions.display().to_string();
     let questions: Vec<Question> = json
         .lines()
         .map(serde_json::from_str)
@@ -131,7 +132,6 @@ fn evaluate(pipeline: &Pipeline, text: &Path, questions: &Path, places: bool) ->
             );
         }
     }
-    let name = questions.len();
     for (half, found) in [("tune", tune), ("test", test)] {
         let share = |n: usize| {
             format!(
@@ -144,7 +144,7 @@ fn evaluate(pipeline: &Pipeline, text: &Path, questions: &Path, places: bool) ->
             found.questions,
             share(found.crops),
             share(found.bm25),
-            crop_rows as f64 / name.max(1) as f64,
+            crop_rows as f64 / questions.len().max(1) as f64,
         );
     }
     Ok(())

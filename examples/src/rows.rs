@@ -34,6 +34,9 @@ pub struct Judged {
 
 /// Makes rows from a seed: half from the texts, in equal parts, half random strings (words,
 /// printable ASCII, identifiers, any Han, Han between Latin); `worn` of all are worn.
+///
+/// # Errors
+/// If the built-in style cannot be drawn.
 pub fn known_rows(texts: &[Corpus], n: usize, worn: f64, seed: u64) -> Result<Vec<KnownRow>> {
     let typesetter = Typesetter::new(RenderConfig::builtin())?;
     let random = TextSource::new(None);
@@ -93,6 +96,9 @@ pub struct Reader {
 
 impl Reader {
     /// The embedded weights.
+    ///
+    /// # Errors
+    /// If they do not fit.
     pub fn new(device: &Device) -> Result<Self> {
         Ok(Self {
             encoder: BuiltinEncoder::new(device)?,
@@ -102,6 +108,9 @@ impl Reader {
 
     /// Reads rows at one detail and judges every inked character that was read as one, row by row;
     /// what was called illegible is not among them.
+    ///
+    /// # Errors
+    /// If a page cannot be encoded or read.
     pub fn judge(&self, rows: &[KnownRow], detail: Detail) -> Result<Vec<Vec<Judged>>> {
         let per_page = CellLayout::BUILTIN.rows as usize;
         let judged: Vec<Vec<Vec<Judged>>> = pages(rows)
