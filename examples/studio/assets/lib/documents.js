@@ -78,7 +78,7 @@ export async function chooseFirst() {
 
 /** Adds a sample and chooses it. */
 export async function addSample(sample) {
-  const response = await fetch(new URL(`assets/samples/${sample.file}`, document.baseURI));
+  const response = await fetch(new URL(`samples/${sample.file}`, document.baseURI));
   const blob = await response.blob();
   return send([new File([blob], sample.file, { type: "text/plain" })]);
 }

@@ -53,7 +53,7 @@ export function hits(job) {
   const items = [];
   const add = (group, list, joins) =>
     (list ?? []).forEach((e, index) => {
-      if (!e.page || !e.bbox) return;
+      if (!e.page || !e.bbox?.width) return; // a sentence that a model wrote has no place
       const text = e.text ?? e.value ?? "";
       const last = items.at(-1);
       if (joins && last?.page === e.page && last.lastLine + 1 === e.line) {
@@ -199,6 +199,7 @@ function render() {
   const { pages, error, loading } = current;
   const gallery = $("#gallery");
   $("#which").classList.toggle("disabled", !pages);
+  tools();
   note();
   $("#pages-count").textContent = pages?.length ? number(pages.length) : "";
   if (error) {
@@ -216,6 +217,13 @@ function render() {
 
 // Pages whose overlays changed get new ones; the pictures stay.
 function refresh() {
+  tools();
+  note();
+  if (current.pages && !current.error && current.renderId) fill();
+  downloads();
+}
+
+function tools() {
   const { pages } = current;
   toggles($("#overlay-toggles"));
   const found = hits(get().job).length > 0 && boxed() && (pages?.length ?? 0) > 1;
@@ -225,9 +233,6 @@ function refresh() {
       h("button", { type: "button", class: "toggle", "aria-pressed": String(onlyHits), dataset: { overlay: "only" }, onclick: () => { onlyHits = !onlyHits; fill(); $("#overlay-toggles [data-overlay=only]")?.focus(); } }, t("only_hits")),
     );
   }
-  note();
-  if (pages && !current.error && current.renderId) fill();
-  downloads();
 }
 
 function note() {

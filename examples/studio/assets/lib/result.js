@@ -11,13 +11,13 @@ import { open as openViewer } from "./viewer.js";
 const section = () => $("#result");
 
 export function setup() {
-  on("job lang jobError running documentGone", render);
+  on("job document lang jobError running documentGone", render);
   on("progress waiting", progress);
   on("partial", partial);
 }
 
 function render() {
-  const { job, jobError, running, document: chosen } = get();
+  const { job, jobError, running, document: chosen, documentGone } = get();
   const element = section();
   element.hidden = !job;
   if (!job) return element.replaceChildren();
@@ -25,7 +25,13 @@ function render() {
   const title = job.mode === "ask" ? job.question : t(`mode_${job.mode}`);
   const elsewhere = job.document_name && job.document_id !== chosen?.id;
   element.replaceChildren(
-    h("header", { class: "result-head" }, h("h2", { id: "h-result" }, title), elsewhere && h("p", { class: "quiet" }, job.document_name)),
+    h(
+      "header",
+      { class: "result-head" },
+      h("h2", { id: "h-result" }, title),
+      elsewhere && h("p", { class: "quiet" }, job.document_name),
+      documentGone && h("p", { class: "quiet" }, t("no_pages")),
+    ),
     ...body(job, running, jobError),
   );
   if (running) {

@@ -79,9 +79,11 @@ function applyPreset(name) {
 }
 
 function hint() {
-  const fixed = form().elements.preset.value === "builtin";
   const preset = presetOf(form().elements.preset.value);
-  for (const name of ["font_size", "dpi", "antialias"]) form().elements[name].disabled = fixed;
+  const fixed = preset?.adjustable === false;
+  for (const field of form().elements) {
+    if (field.name && field.name !== "preset" && field.name !== "antialias") field.disabled = fixed;
+  }
   $("#preset-hint").textContent = words(preset?.name, "_about") ?? preset?.description ?? "";
 }
 
@@ -128,14 +130,28 @@ function firstInvalid() {
   return field ? `${field.closest("label").querySelector("span").textContent}: ${field.min} – ${field.max}` : "";
 }
 
+// What the built-in reader's own pages come to, by document: the style does not change it.
+const asRead = new Map();
+
+async function readLayout(id) {
+  if (!asRead.has(id)) {
+    const body = { render: { preset: "builtin" }, ...(id ? { document_id: id } : {}) };
+    asRead.set(id, await api.json("POST", "layout", body));
+  }
+  return asRead.get(id);
+}
+
 async function ask() {
   const { render, document: chosen, config } = get();
   if (!render || !config) return;
   const mine = ++asked;
   $("#figures").setAttribute("aria-busy", "true");
   try {
-    const layout = await api.json("POST", "layout", { render, ...(chosen ? { document_id: chosen.id } : {}) });
-    if (mine === asked) set({ layout, layoutError: null });
+    const [layout, read] = await Promise.all([
+      api.json("POST", "layout", { render, ...(chosen ? { document_id: chosen.id } : {}) }),
+      readLayout(chosen?.id),
+    ]);
+    if (mine === asked) set({ layout: { ...layout, read, builtin: render.preset === "builtin" }, layoutError: null });
   } catch (error) {
     if (mine !== asked) return;
     if (error.status === 429) return void setTimeout(ask, 1000 * (error.retryAfter ?? 1));
@@ -147,7 +163,7 @@ async function ask() {
 }
 
 function figures() {
-  const { layout, layoutError, document: chosen, render } = get();
+  const { layout, layoutError, document: chosen } = get();
   const element = $("#figures");
   if (layoutError) {
     const { title, message } = notices.words(layoutError);
@@ -156,36 +172,40 @@ function figures() {
     return;
   }
   if (!layout) return element.replaceChildren(h("div", { class: "skeleton tall" }));
-  const gain = layout.ratio;
-  $("#summary-ratio").textContent = `${ratio(gain)}×`;
-  const page = layout.tokens_per_page_28;
+  const { read, builtin } = layout;
+  $("#summary-ratio").textContent = `${ratio(layout.ratio)}×`;
+  const compression = (value, label) =>
+    h("div", { class: value >= 1 ? "gain" : "loss" }, h("dd", {}, `${ratio(value)}×`), h("dt", {}, label));
   const figure = (value, unit) => h("div", {}, h("dd", {}, value), h("dt", {}, unit));
   element.replaceChildren(
-    h("p", { class: "big" }, h("b", {}, `${ratio(gain)}×`), " ", h("span", {}, t(gain >= 1 ? "fewer_tokens" : "more_tokens"))),
-    bars([
-      { label: t("as_text"), value: layout.text_tokens, kind: "text" },
-      { label: t("as_vision"), value: layout.vision_tokens, kind: "vision" },
-    ]),
+    h("p", { class: "hint" }, t("compression")),
+    h("dl", { class: "compression" }, compression(read.ratio, t("as_read")), !builtin && compression(layout.ratio, t("in_style"))),
+    bars(
+      [
+        { label: t("as_text"), value: layout.text_tokens, kind: "text" },
+        { label: t("as_read"), value: read.vision_tokens, kind: "vision" },
+        !builtin && { label: t("in_style"), value: layout.vision_tokens, kind: "local" },
+      ].filter(Boolean),
+    ),
     h(
       "dl",
       { class: "three" },
       figure(number(layout.pages), t("pages_unit")),
-      figure(number(page), t("tokens_a_page")),
+      figure(number(builtin ? layout.tokens_per_page_builtin : layout.tokens_per_page_28), t("tokens_a_page")),
       figure(`${number(layout.page_width)} × ${number(layout.page_height)}`, "px"),
     ),
     h(
       "p",
       { class: "hint" },
       chosen ? "" : `${t("sample_figures")} `,
-      t("per_page_by_model", {
-        a: number(layout.tokens_per_page_28),
-        b: number(layout.tokens_per_page_16),
-        c: layout.tokens_per_page_builtin === null || layout.tokens_per_page_builtin === undefined ? "–" : number(layout.tokens_per_page_builtin),
-      }),
+      builtin
+        ? ""
+        : t("per_page_by_model", {
+            a: number(layout.tokens_per_page_28),
+            b: number(layout.tokens_per_page_16),
+            c: number(layout.tokens_per_page_builtin),
+          }),
     ),
-    page > render.max_tokens_per_page
-      ? h("p", { class: "field-error" }, t("over_page_limit", { n: page, max: render.max_tokens_per_page }))
-      : "",
   );
   element.lang = lang();
 }
