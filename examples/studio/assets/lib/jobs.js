@@ -1,5 +1,6 @@
 // The queue and the history.
 import * as api from "./api.js";
+import { overall } from "./charts.js";
 import { $, h, icon, reconcile } from "./dom.js";
 import { ago, date, lang, moment, percent, seconds, t } from "./i18n.js";
 import { problem, toast, words } from "./notices.js";
@@ -83,8 +84,9 @@ function stage(job) {
 
 function bar(job) {
   if (job.state !== "running") return null;
+  const share = overall(job.progress);
   const element = h("progress", { max: 1, "aria-label": stage(job) });
-  if (job.progress?.fraction) element.value = job.progress.fraction;
+  if (share !== undefined) element.value = share;
   return element;
 }
 
@@ -134,7 +136,7 @@ function row(job) {
         { class: "job-about" },
         [
           h("span", { class: `state state-${job.state}` }, stage(job)),
-          job.state === "running" && job.progress?.fraction ? h("span", { class: "figure" }, percent(job.progress.fraction)) : null,
+          job.state === "running" && overall(job.progress) ? h("span", { class: "figure" }, percent(overall(job.progress))) : null,
           h("span", {}, job.document_name ?? ""),
           job.priority && job.priority !== "normal" && !finished ? h("span", {}, t(`priority_${job.priority}`)) : null,
           job.attempts > 1 ? h("span", {}, t("attempt", { n: job.attempts })) : null,

@@ -322,7 +322,7 @@ function downloads() {
   element.replaceChildren(
     h("h3", {}, t("downloads")),
     download(t("download_pages"), `${path}/pages.zip?render=${encodeURIComponent(renderId)}`, `${name}-pages.zip`),
-    download(t("download_text"), `${path}/text?render=${encodeURIComponent(renderId)}`, `${name}.txt`, t("download_text_title")),
+    download(t("download_text"), `${path}/text`, `${name}.txt`, t("download_text_title")),
     job?.id && job.state === "done" && job.document_id === id
       ? download(t("download_result"), `jobs/${encodeURIComponent(job.id)}/result.json`, `${name}-result.json`)
       : "",

@@ -1,5 +1,5 @@
 // What came out: progress, answer, evidence, summary, key information, tokens and times.
-import { bars, times } from "./charts.js";
+import { bars, overall, times } from "./charts.js";
 import { $, h, icon, svg } from "./dom.js";
 import { has, number, percent, ratio, t } from "./i18n.js";
 import { ApiError } from "./api.js";
@@ -73,9 +73,10 @@ function progress() {
   const stage = now?.stage ?? "wait";
   const place = now?.pages ? ` · ${t("stage_pages", { n: now.pages })}` : "";
   $("#run-stage").textContent = waiting ?? `${t(`stage_${stage}`)}${place}`;
-  $("#run-percent").textContent = now?.fraction ? percent(now.fraction) : "";
-  if (now?.fraction) bar.value = now.fraction;
-  else bar.removeAttribute("value");
+  const share = overall(now);
+  $("#run-percent").textContent = share === undefined ? "" : percent(share);
+  if (share === undefined) bar.removeAttribute("value");
+  else bar.value = share;
 }
 
 function partial() {
@@ -106,9 +107,10 @@ function answer(job, found) {
       h(
         "details",
         { class: "draft" },
-        h("summary", {}, t("draft"), writing.model ? h("span", { class: "quiet" }, ` ${writing.model}`) : ""),
-        h("p", {}, writing.draft ?? writing.text ?? ""),
-        h("p", { class: "hint" }, t(writing.checked === false ? "unchecked" : "checked")),
+        h("summary", {}, t("draft"), h("span", { class: "quiet" }, writing.writer)),
+        writing.thinking && h("p", { class: "quiet" }, writing.thinking),
+        h("p", {}, writing.draft),
+        h("p", { class: "hint" }, t(!writing.checked ? "unchecked" : writing.quoted ? "quoted_instead" : "checked")),
       ),
     places.length > 0 && h("h3", {}, t("evidence")),
     places.length > 0 && h("ol", { class: "evidence" }, places.map((place) => card(job, place))),
@@ -168,6 +170,8 @@ function where({ page, line, lastLine }) {
 }
 
 function summary(job, sentences) {
+  // What a model wrote has no place on a page.
+  if (sentences.every((s) => !s.line)) return h("div", {}, sentences.map((s) => h("p", { class: "answer" }, s.text)));
   const places = hits(job);
   return h(
     "ol",
@@ -270,6 +274,7 @@ function account(tokens) {
       h("li", {}, h("i", { class: "bar-local" }), t("local_tokens"), " ", h("span", { class: "figure" }, number(local))),
     ),
     h("p", { class: "quiet" }, t(gain >= 1 ? "account_saved" : "account_more", { ratio: ratio(gain) })),
+    tokens.writer_output > 0 && h("p", { class: "quiet" }, t("writer_account", { prompt: tokens.writer_prompt, output: tokens.writer_output })),
   );
 }
 
