@@ -36,7 +36,10 @@ export function setup() {
   roving(gallery, () => $$("[data-roving]", gallery), { columns });
   on("document documentGone", bring);
   on("render", debounce(() => which === "styled" && bring(), 400));
-  on("job", refresh);
+  on("job", () => {
+    narrow();
+    refresh();
+  });
   on("lang", render);
 }
 
@@ -78,23 +81,38 @@ function union(a, b) {
   return { x, y, width: Math.max(a.x + a.width, b.x + b.width) - x, height: Math.max(a.y + a.height, b.y + b.height) - y };
 }
 
+/** One line around boxes that stand below each other. */
+export function outline(boxes, name) {
+  const pad = 2;
+  const right = [];
+  const left = [];
+  boxes.forEach((b, i) => {
+    const top = i === 0 ? b.y - pad : b.y;
+    const bottom = i === boxes.length - 1 ? b.y + b.height + pad : boxes[i + 1].y;
+    right.push([b.x + b.width + pad, top], [b.x + b.width + pad, bottom]);
+    left.push([b.x - pad, top], [b.x - pad, bottom]);
+  });
+  const points = [...right, ...left.reverse()].map((p) => p.join(" "));
+  return svg("path", { class: name, d: `M${points.join("L")}Z` });
+}
+
 /** What is drawn over page `n` of the job's document, in the page's pixels; null if nothing. */
 export function overlay(job, n, { width, height, mark } = {}) {
   if (!boxed() || !job?.result || job.document_id !== current.id) return null;
   const shapes = [];
-  const rect = (name, { x, y, width: w, height: hgt }, pad = 0, more = {}) =>
-    shapes.push(svg("rect", { class: name, x: x - pad, y: y - pad, width: w + 2 * pad, height: hgt + 2 * pad, ...more }));
+  const rect = (name, { x, y, width: w, height: hgt }, more = {}) =>
+    shapes.push(svg("rect", { class: name, x, y, width: w, height: hgt, ...more }));
   const { scan, crops } = job.result;
   if (overlays.heat && scan?.rows) {
     const most = Math.max(...scan.rows.map((r) => r.score), 1e-9);
     for (const row of scan.rows) {
-      if (row.page === n) rect("heat", row.bbox, 0, { "fill-opacity": (0.08 + 0.47 * (row.score / most)).toFixed(3) });
+      if (row.page === n) rect("heat", row.bbox, { "fill-opacity": (0.08 + 0.47 * (row.score / most)).toFixed(3) });
     }
   }
-  if (overlays.crops) for (const crop of crops ?? []) if (crop.page === n) rect("crop", crop.bbox, 1);
+  if (overlays.crops) for (const crop of crops ?? []) if (crop.page === n) rect("crop", crop.bbox);
   if (overlays.evidence) {
     for (const hit of hits(job)) {
-      if (hit.page === n) for (const box of hit.boxes) rect(hit.id === mark ? "box mark" : "box", box, 2, { rx: 2 });
+      if (hit.page === n) shapes.push(outline(hit.boxes, hit.id === mark ? "box mark" : "box"));
     }
   }
   if (!shapes.length) return null;
@@ -215,6 +233,18 @@ function render() {
   downloads();
 }
 
+let narrowed = null;
+
+// A new answer in a long document: its pages come first, since one would have to search for them.
+function narrow() {
+  const job = get().job;
+  const { pages } = current;
+  if (!job?.result || job.state !== "done" || job.result === narrowed || !pages) return;
+  narrowed = job.result;
+  const first = Math.min(...hits(job).map((hit) => hit.page));
+  onlyHits = boxed() && pages.length > 12 && Number.isFinite(first) && first > 4;
+}
+
 // Pages whose overlays changed get new ones; the pictures stay.
 function refresh() {
   tools();
@@ -323,9 +353,19 @@ function downloads() {
     h("h3", {}, t("downloads")),
     download(t("download_pages"), `${path}/pages.zip?render=${encodeURIComponent(renderId)}`, `${name}-pages.zip`),
     download(t("download_text"), `${path}/text`, `${name}.txt`, t("download_text_title")),
-    job?.id && job.state === "done" && job.document_id === id
-      ? download(t("download_result"), `jobs/${encodeURIComponent(job.id)}/result.json`, `${name}-result.json`)
-      : "",
+    job?.state === "done" && job.document_id === id ? resultFile(job, `${name}-result.json`) : "",
+  );
+}
+
+// The result is here already.
+function resultFile(job, name) {
+  const { document_id, document_name, mode, question, result } = job;
+  const text = JSON.stringify({ document_id, document_name, mode, question, result }, null, 2);
+  return h(
+    "button",
+    { type: "button", class: "download", onclick: () => save(new Blob([text], { type: "application/json" }), name) },
+    icon("down"),
+    h("span", {}, t("download_result")),
   );
 }
 

@@ -3,7 +3,7 @@ import { bars, overall, times } from "./charts.js";
 import { $, h, icon, svg } from "./dom.js";
 import { has, number, percent, ratio, t } from "./i18n.js";
 import { ApiError } from "./api.js";
-import { hits, pageSource } from "./pages.js";
+import { boxed, hits, list, outline, pageSource } from "./pages.js";
 import { problem, toast } from "./notices.js";
 import { get, on } from "./store.js";
 import { open as openViewer } from "./viewer.js";
@@ -71,7 +71,8 @@ function progress() {
   const bar = $("#run-progress progress");
   if (!running || !bar) return;
   const stage = now?.stage ?? "wait";
-  const place = now?.pages ? ` · ${t("stage_pages", { n: now.pages })}` : "";
+  const total = boxed() ? list().pages?.length : undefined;
+  const place = now?.pages && now.stage === "scan" ? ` · ${t(total ? "stage_pages_of" : "stage_pages", { n: now.pages, total })}` : "";
   $("#run-stage").textContent = waiting ?? `${t(`stage_${stage}`)}${place}`;
   const share = overall(now);
   $("#run-percent").textContent = share === undefined ? "" : percent(share);
@@ -155,7 +156,7 @@ function strip(job, place) {
     "svg",
     { class: "strip", viewBox: `0 ${top} ${pageWidth} ${bottom - top}`, "aria-hidden": "true", preserveAspectRatio: "xMidYMid slice" },
     image,
-    place.boxes.map((b) => svg("rect", { class: "box", x: b.x - 2, y: b.y - 1, width: b.width + 4, height: b.height + 2, rx: 2 })),
+    outline(place.boxes, "box"),
   );
   pageSource(job.document_id, place.page, "builtin").then(
     (source) => image.setAttribute("href", source),
