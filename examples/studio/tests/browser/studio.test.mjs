@@ -85,6 +85,13 @@ windowed("files are added by picker and by drop, and refused with a reason", {},
   await window.upload(path.join(ROOT, "examples/tests/lighthouse.docx"));
   assert.match(await page.textContent("#about-document"), /DOCX/);
 
+  const paper = await window.context.newPage();
+  await paper.setContent("<h1>Ferry</h1><p>The ferry to Corran costs four pounds.</p>");
+  const pdf = await paper.pdf();
+  await paper.close();
+  await window.upload({ name: "ferry.pdf", mimeType: "application/pdf", buffer: pdf });
+  assert.match(await window.ask("What does the ferry to Corran cost?"), /four pounds/);
+
   const text = "The meeting is on Tuesday. The code of the door is 4711.";
   const transfer = await page.evaluateHandle((content) => {
     const data = new DataTransfer();
