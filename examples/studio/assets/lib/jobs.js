@@ -3,6 +3,7 @@ import * as api from "./api.js";
 import { overall } from "./charts.js";
 import { $, h, icon, reconcile } from "./dom.js";
 import { ago, date, lang, moment, percent, seconds, t } from "./i18n.js";
+import * as local from "./local.js";
 import { problem, toast, words } from "./notices.js";
 import { get, on, set } from "./store.js";
 
@@ -11,6 +12,7 @@ const own = new Set();
 let dead = [];
 let past = null;
 let more = false;
+let oldest = null;
 let timer = null;
 
 export function setup() {
@@ -35,8 +37,9 @@ export const remember = (id) => own.add(id);
 export async function refreshActive() {
   clearTimeout(timer);
   try {
-    const { jobs } = await api.json("GET", "jobs?state=queued,running&limit=200");
-    if (get().view === "queue") dead = (await api.json("GET", "jobs?state=dead&limit=100")).jobs;
+    const inState = async (state, limit) => (await api.json("GET", `jobs?state=${state}&limit=${limit}`)).jobs;
+    const jobs = (await Promise.all([inState("running", 100), inState("queued", 200)])).flat();
+    if (get().view === "queue") dead = await inState("dead", 100);
     set({ active: jobs });
     for (const id of own) if (!jobs.some((j) => j.id === id)) ended(id);
   } catch {
@@ -120,7 +123,8 @@ function row(job) {
   const button = (id, text, kind, run, sign) =>
     h("button", { type: "button", class: sign ? "icon-button" : "secondary small", title: sign ? text : undefined, dataset: { focus: id }, "aria-label": t(kind, { name: label }), onclick: run }, sign ? icon(sign) : text);
   const finished = !["queued", "running"].includes(job.state);
-  const spent = job.started && job.finished ? (date(job.finished) - date(job.started)) / 1000 : null;
+  const begun = job.started ?? (local.isLocal(job.id) ? job.created : null);
+  const spent = begun && job.finished ? (date(job.finished) - date(begun)) / 1000 : null;
   const link = job.state !== "queued" && job.state !== "dead";
   return h(
     "li",
@@ -159,7 +163,8 @@ function row(job) {
 async function act(job, what) {
   const path = `jobs/${encodeURIComponent(job.id)}`;
   try {
-    if (what === "delete") await api.json("DELETE", path);
+    if (what === "delete" && local.isLocal(job.id)) await local.forget(job.id);
+    else if (what === "delete") await api.json("DELETE", path);
     else await api.json("POST", `${path}/${what}`);
     if (what === "retry") {
       remember(job.id);
@@ -186,15 +191,26 @@ async function loadHistory(before) {
   const body = $("#history-body");
   if (!past) body.replaceChildren(h("div", { class: "skeleton tall" }), h("span", { class: "visually-hidden" }, t("loading")));
   try {
-    const query = `jobs?state=done,failed,cancelled,dead&limit=${PAGE}${before ? `&before=${encodeURIComponent(before)}` : ""}`;
-    const answer = await api.json("GET", query);
-    past = before ? [...past, ...answer.jobs] : answer.jobs;
-    more = answer.more ?? answer.jobs.length === PAGE;
+    const query = `jobs?limit=${PAGE}${before ? `&before=${encodeURIComponent(before)}` : ""}`;
+    const { jobs } = await api.json("GET", query);
+    more = jobs.length === PAGE;
+    oldest = jobs.at(-1);
+    const known = before ? past.filter((j) => !local.isLocal(j.id)) : [];
+    past = await withLocal([...known, ...jobs.filter((j) => !["queued", "running"].includes(j.state))]);
     history();
   } catch (error) {
     body.replaceChildren(problem(error, { label: t("try_now"), run: () => loadHistory() }));
   }
 }
+
+// What ran at once is kept in this browser; it comes in between, as far as the list goes back.
+async function withLocal(jobs) {
+  const own = (await local.all()).filter((j) => !more || date(j.created) >= date(oldest.created));
+  const both = [...jobs, ...own.map((j) => ({ ...j, result: undefined, summary_line: gist(j.result) }))];
+  return both.sort((a, b) => date(b.finished ?? b.created) - date(a.finished ?? a.created));
+}
+
+const gist = (result) => (result?.answer?.text ?? result?.summary?.[0]?.text ?? result?.extraction?.map((e) => e.value).join(", ") ?? "").slice(0, 200);
 
 function history() {
   const body = $("#history-body");
@@ -206,6 +222,6 @@ function history() {
   }
   reconcile(list, past, (j) => j.id, (j) => `${version(j)} ${ago(j.finished ?? j.created)}`, row);
   list.nextSibling.replaceChildren(
-    ...(more ? [h("button", { type: "button", class: "secondary", onclick: () => loadHistory(past.at(-1).id) }, t("history_more"))] : []),
+    ...(more ? [h("button", { type: "button", class: "secondary", onclick: () => loadHistory(oldest.id) }, t("history_more"))] : []),
   );
 }

@@ -2,6 +2,7 @@
 import * as api from "./api.js";
 import { ApiError } from "./api.js";
 import { t } from "./i18n.js";
+import * as local from "./local.js";
 import { announce, toast } from "./notices.js";
 import { get, set } from "./store.js";
 
@@ -17,14 +18,15 @@ export const finished = (job) => FINAL.has(job.state);
 
 /** Runs `request` at once and shows what happens. */
 export function runNow(request, documentName) {
-  const run = begin({ ...request, document_name: documentName, state: "queued", progress: null, result: null });
+  const run = begin({ ...request, document_name: documentName, state: "queued", progress: null, created: new Date().toISOString() });
   const { mode, ...body } = request;
   return drive(run, () => api.events("POST", PATHS[mode], { ...body, stream: true }, { signal: run.abort.signal }));
 }
 
 /** Shows a job, with its events while it has not come to an end. */
 export async function show(id) {
-  const job = await api.json("GET", `jobs/${encodeURIComponent(id)}`);
+  const job = local.isLocal(id) ? await local.find(id) : await api.json("GET", `jobs/${encodeURIComponent(id)}`);
+  if (!job) throw new ApiError(404, "not_found", "");
   if (finished(job)) {
     shown = null;
     set({ job, running: false, partial: "", progress: null, waiting: null, jobError: null });
@@ -149,6 +151,10 @@ function receive(run, event, data) {
 function end(run, last) {
   const result = last.result ? { ...run.job.result, ...last.result } : run.job.result;
   run.job = { ...run.job, ...last, result };
+  if (!run.job.id && run.job.state === "done") {
+    run.job = { ...run.job, id: local.newId(), finished: new Date().toISOString() };
+    local.keep(run.job);
+  }
   if (run === shown) {
     shown = null;
     set({ job: run.job, running: false, progress: null, partial: "", waiting: null });

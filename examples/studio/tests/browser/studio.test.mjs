@@ -190,6 +190,14 @@ windowed("a queued job is run, told, kept in the history, and opened again", {},
   await page.click("[data-view=history]");
   const link = page.locator("#history-body a.job-name", { hasText: "Who inspected the masonry?" }).first();
   await link.waitFor();
+  // What ran at once stands in it too.
+  await page.click("[data-view=read]");
+  await window.ask("When does work begin?");
+  await page.click("[data-view=history]");
+  const begun = page.locator("#history-body a.job-name", { hasText: "When does work begin?" });
+  await begun.waitFor();
+  await page.reload();
+  await begun.waitFor();
   await window.shot("history");
   assert.deepEqual(await window.audit(), []);
   await link.click();
