@@ -357,11 +357,11 @@ test("screenshots for the README", { timeout: 120_000 }, async () => {
       await window.ask("What does a KvCache hold?");
       await page.waitForFunction(() => [...document.querySelectorAll("#gallery img")].some((i) => i.naturalWidth > 0));
       await page.mouse.move(0, 0);
+      await page.waitForTimeout(1000); // the rest of the pictures
       await page.evaluate((phone) => {
         document.activeElement.blur();
         if (phone) document.querySelector("#task").scrollIntoView({ block: "start" });
       }, name === "studio_phone");
-      await page.waitForTimeout(1000); // the rest of the pictures
       await window.shot(name);
       await window.close();
     }
