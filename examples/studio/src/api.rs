@@ -2,6 +2,8 @@
 
 pub mod documents;
 mod guard;
+mod jobs;
+mod openai;
 mod ops;
 pub mod render;
 mod sse;
@@ -50,7 +52,11 @@ pub fn documented(app: &Arc<App>) -> (Router<Arc<App>>, utoipa::openapi::OpenApi
     let uploads = OpenApiRouter::new()
         .routes(routes!(documents::upload, documents::list))
         .routes(routes!(render::invert))
+        .routes(routes!(openai::files::upload, openai::files::list))
         .layer(DefaultBodyLimit::max(multipart));
+    let chats = OpenApiRouter::new()
+        .routes(routes!(openai::chat))
+        .layer(DefaultBodyLimit::max(upload / 3 * 4 + MAX_BODY));
     let (router, mut api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(documents::get, documents::delete))
         .routes(routes!(documents::text))
@@ -61,6 +67,14 @@ pub fn documented(app: &Arc<App>) -> (Router<Arc<App>>, utoipa::openapi::OpenApi
         .routes(routes!(tasks::ask))
         .routes(routes!(tasks::summarize))
         .routes(routes!(tasks::extract))
+        .routes(routes!(jobs::submit, jobs::list))
+        .routes(routes!(jobs::get, jobs::delete))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::retry))
+        .routes(routes!(jobs::result))
+        .routes(routes!(jobs::events))
+        .routes(routes!(openai::models))
+        .routes(routes!(openai::files::get, openai::files::delete))
         .routes(routes!(ops::config))
         .routes(routes!(ops::openapi))
         .routes(routes!(ops::health))
@@ -68,6 +82,7 @@ pub fn documented(app: &Arc<App>) -> (Router<Arc<App>>, utoipa::openapi::OpenApi
         .routes(routes!(ops::metrics))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .merge(uploads)
+        .merge(chats)
         .split_for_parts();
     api.info.version = env!("CARGO_PKG_VERSION").to_owned();
     (router, api)

@@ -10,6 +10,7 @@ use crate::document::open::Opener;
 use crate::engine::{Cache, Engine, EngineError};
 use crate::limits::RateLimit;
 use crate::metrics::Metrics;
+use crate::queue::{Queue, QueueError, Worker};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 
@@ -36,6 +37,9 @@ pub enum StartError {
     /// Documents and results cannot be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The queue cannot be opened.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// The models cannot be loaded.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -50,6 +54,10 @@ pub struct App {
     pub store: Store,
     /// The models.
     pub engine: Arc<Engine>,
+    /// Jobs.
+    pub queue: Queue,
+    /// Runs jobs in this process.
+    pub worker: Arc<Worker>,
     /// Opens uploads.
     pub opener: Opener,
     /// Counters.
@@ -74,7 +82,7 @@ impl App {
     ///
     /// # Errors
     /// What cannot be opened.
-    pub fn open(settings: Settings) -> Result<Arc<Self>, StartError> {
+    pub async fn open(settings: Settings) -> Result<Arc<Self>, StartError> {
         let uploads = settings.data.join("uploads");
         std::fs::create_dir_all(&uploads).map_err(|source| StartError::Io {
             path: uploads.clone(),
@@ -87,17 +95,29 @@ impl App {
             path: PathBuf::from("this program"),
             source,
         })?;
+        let engine = Arc::new(engine);
+        let queue = Queue::open(&settings.queue, settings.heartbeat, store.clone()).await?;
+        let stopping = watch::Sender::new(false);
+        let worker = Worker::new(
+            &settings,
+            queue.clone(),
+            engine.clone(),
+            metrics.clone(),
+            stopping.subscribe(),
+        );
         let keys = settings.api_keys.iter();
         Ok(Arc::new(Self {
             store,
-            engine: Arc::new(engine),
+            engine,
+            queue,
+            worker,
             opener,
             metrics,
             rate: RateLimit::new(settings.requests_per_minute),
             keys: keys.map(|key| blake3::hash(key.as_bytes())).collect(),
             pages: Cache::new(PAGE_BYTES),
             drawing: tokio::sync::Semaphore::new(1),
-            stopping: watch::Sender::new(false),
+            stopping,
             settings,
         }))
     }

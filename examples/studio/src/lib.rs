@@ -9,18 +9,22 @@
 //! document/ uploads are opened in a process of their own and kept in one form
 //! style     rendering parameters of the pages that one sees
 //! task      what is asked and what comes of it
+//! queue     jobs and their workers: SQLite, Redis or PostgreSQL
 //! store     documents and results, in a folder or in S3
+//! batch     one task on every document of a folder
 //! metrics, limits, assets, error
 //! ```
 
 pub mod api;
 pub mod app;
 pub mod assets;
+pub mod batch;
 pub mod document;
 pub mod engine;
 pub mod error;
 pub mod limits;
 pub mod metrics;
+pub mod queue;
 pub mod server;
 pub mod settings;
 pub mod store;

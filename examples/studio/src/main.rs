@@ -9,6 +9,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use glyph_studio::batch::BatchArgs;
 use glyph_studio::settings::{LogFormat, Options, Settings};
 use glyph_studio::{document, server};
 use tracing_subscriber::EnvFilter;
@@ -33,6 +34,10 @@ struct Args {
 enum Command {
     /// Serve the page and the API, and run queued jobs (the default).
     Serve,
+    /// Run queued jobs only: as many of these as there are hosts, with the same --queue and --store.
+    Worker,
+    /// Run one task on every document of a folder, and go on where it was stopped.
+    Batch(BatchArgs),
     /// Opens one upload; the server starts it for each.
     #[command(hide = true)]
     Child,
@@ -65,6 +70,16 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         Command::Serve => runtime.block_on(server::serve(settings, |address| {
             println!("Glyph Studio: http://{address}");
         }))?,
+        Command::Worker => runtime.block_on(server::work(settings))?,
+        Command::Batch(batch) => {
+            let out = batch.out.display().to_string();
+            let ran = glyph_studio::batch::run(settings, batch, |done, of| eprint!("\r{done}/{of} "));
+            let summary = runtime.block_on(ran)?;
+            eprintln!(
+                "\r{} done, {} failed, {} were there already: {out}",
+                summary.done, summary.failed, summary.skipped
+            );
+        }
         Command::Child => {}
     }
     Ok(())

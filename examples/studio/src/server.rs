@@ -25,7 +25,7 @@ pub async fn serve(
         tracing::warn!(%address, "others can reach this server, and it asks for no key");
     }
     let shutdown = settings.shutdown;
-    let app = App::open(settings)?;
+    let app = App::open(settings).await?;
     let listen = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
@@ -38,6 +38,7 @@ pub async fn serve(
         tracing::info!("stopping");
         stop.stopping.send_replace(true);
     });
+    let jobs = tokio::spawn(app.worker.clone().run(shutdown));
     let mut stopping = app.stopping.subscribe();
     let late = async {
         // The sender lives as long as the app.
@@ -48,6 +49,25 @@ pub async fn serve(
         served = serving => served.map_err(listen)?,
         () = late => tracing::warn!("connections were still open and are cut"),
     }
+    // Jobs finish or are queued again within their own time.
+    let _ = jobs.await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Runs queued jobs, and serves nothing, until the process is told to stop.
+///
+/// # Errors
+/// If the worker cannot start.
+pub async fn work(settings: Settings) -> Result<(), StartError> {
+    let shutdown = settings.shutdown;
+    let app = App::open(settings).await?;
+    tracing::info!(jobs = app.settings.workers, "working");
+    let jobs = tokio::spawn(app.worker.clone().run(shutdown));
+    stop_signal().await;
+    tracing::info!("stopping");
+    app.stopping.send_replace(true);
+    let _ = jobs.await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -63,6 +63,13 @@ pub(super) async fn upload(
 #[utoipa::path(get, path = "/api/v1/documents", tag = "documents",
     responses((status = 200, body = Documents)))]
 pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<Documents>, ApiError> {
+    Ok(Json(Documents {
+        documents: all(&app).await?,
+    }))
+}
+
+/// All documents, the newest first.
+pub(super) async fn all(app: &App) -> Result<Vec<DocumentInfo>, ApiError> {
     let mut documents = Vec::new();
     for id in app.store.folders("documents").await? {
         // One that is being written or deleted is not there yet or any more.
@@ -74,7 +81,7 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<Documents>,
     }
     documents.sort_by_key(|info| std::cmp::Reverse(info.created));
     documents.truncate(MAX_LISTED);
-    Ok(Json(Documents { documents }))
+    Ok(documents)
 }
 
 /// A document
@@ -98,12 +105,18 @@ pub(super) async fn delete(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    app.engine.info(&id).await?;
+    remove(&app, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes a document.
+pub(super) async fn remove(app: &App, id: &str) -> Result<(), ApiError> {
+    app.engine.info(id).await?;
     // What is known goes first: a document without it does not exist.
     (app.store.delete(&format!("documents/{id}/meta.json"))).await?;
     app.store.delete(&format!("documents/{id}/content")).await?;
-    app.engine.forget(&id);
-    Ok(StatusCode::NO_CONTENT)
+    app.engine.forget(id);
+    Ok(())
 }
 
 /// The text of a document, as it is read from the pixels of its pages: exact to a byte

@@ -33,14 +33,8 @@ pub(super) async fn guard(
         Err(error) => error.into_response(),
     };
     let (seconds, status) = (started.elapsed().as_secs_f64(), response.status());
-    if status == StatusCode::METHOD_NOT_ALLOWED && response.headers().get("content-type").is_none()
-    {
-        let allow = response.headers().get(header::ALLOW).cloned();
-        let message = format!("{method} is not possible here");
-        response = ApiError::new(status, "method_not_allowed", message).into_response();
-        if let Some(allow) = allow {
-            response.headers_mut().insert(header::ALLOW, allow);
-        }
+    if status.is_client_error() || status.is_server_error() {
+        response = explain(response).await;
     }
     complete(response.headers_mut());
     let route = route.as_deref().unwrap_or("page");
@@ -51,6 +45,35 @@ pub(super) async fn guard(
         tracing::debug!(%method, path, status = status.as_u16(), seconds, "request");
     }
     response
+}
+
+/// What axum refuses by itself says why in plain text, or not at all; here it becomes an error as
+/// all others are.
+async fn explain(response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    if kind.is_some_and(|kind| !kind.as_bytes().starts_with(b"text/plain")) {
+        return response;
+    }
+    let (head, body) = response.into_parts();
+    let text = axum::body::to_bytes(body, 8 << 10).await.unwrap_or_default();
+    let (code, otherwise) = match head.status {
+        StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "this is not possible here"),
+        StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "the body is too large"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unknown_type", "the content type is not expected"),
+        status if status.is_server_error() => ("internal", "the server could not do this"),
+        _ => ("invalid_request", "the request is not understood"),
+    };
+    let message = match String::from_utf8_lossy(&text) {
+        // What panicked is in the log.
+        _ if head.status.is_server_error() => otherwise.to_owned(),
+        text if text.is_empty() => otherwise.to_owned(),
+        text => text.into_owned(),
+    };
+    let mut error = ApiError::new(head.status, code, message).into_response();
+    if let Some(allow) = head.headers.get(header::ALLOW) {
+        error.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    error
 }
 
 fn admit(app: &App, request: &Request<Body>, is_api: bool) -> Result<(), ApiError> {

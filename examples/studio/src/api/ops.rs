@@ -18,7 +18,7 @@ use crate::task::Mode;
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(super) struct Config {
     version: String,
-    model: Model,
+    model: BuiltinModel,
     writers: Vec<WriterInfo>,
     presets: Vec<Preset>,
     modes: Vec<String>,
@@ -29,7 +29,7 @@ pub(super) struct Config {
 
 /// The built-in model.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-struct Model {
+struct BuiltinModel {
     name: String,
     languages: Vec<String>,
 }
@@ -65,7 +65,7 @@ pub(super) async fn config(State(app): State<Arc<App>>) -> Result<Json<Config>, 
     let writers = app.engine.writers().into_iter();
     Ok(Json(Config {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        model: Model {
+        model: BuiltinModel {
             name: crate::MODEL.to_owned(),
             languages: vec!["en".to_owned(), "zh".to_owned()],
         },
@@ -110,7 +110,7 @@ pub(super) async fn health() -> &'static str {
     "ok\n"
 }
 
-/// Whether requests can be served: the store answers, and the server is not stopping
+/// Whether requests can be served: the store and the queue answer, and the server is not stopping
 #[utoipa::path(get, path = "/readyz", tag = "operations",
     responses((status = 200, description = "They can", body = String),
         (status = 503, description = "They cannot", body = ErrorBody)))]
@@ -122,6 +122,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, A
         return Err(not("stopping", "the server is stopping".to_owned()));
     }
     (app.store.check().await).map_err(|error| not("store", error.to_string()))?;
+    (app.queue.check().await).map_err(|error| not("queue", error.to_string()))?;
     Ok("ready\n")
 }
 
