@@ -1,6 +1,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use burn::tensor::{DType, Device};
 use glyph_decode::{BuiltinReadout, DecodeError, Readout};
@@ -229,24 +230,24 @@ impl PipelineBuilder {
         }
         Ok(Pipeline {
             renderer: match self.renderer {
-                Some(renderer) => renderer,
-                None => Box::new(Typesetter::new(RenderConfig::builtin())?),
+                Some(renderer) => renderer.into(),
+                None => Arc::new(Typesetter::new(RenderConfig::builtin())?),
             },
             readout: match self.readout {
-                Some(readout) => readout,
-                None => Box::new(BuiltinReadout::new(&device)?),
+                Some(readout) => readout.into(),
+                None => Arc::new(BuiltinReadout::new(&device)?),
             },
-            encoder,
-            writer: self.writer,
-            page_writer: self.page_writer,
-            scorer: self.scorer,
+            encoder: encoder.into(),
+            writer: self.writer.map(Into::into),
+            page_writer: self.page_writer.map(Into::into),
+            scorer: self.scorer.map(Into::into),
             view_renderer: match self.view_renderer {
-                Some(renderer) => renderer,
-                None => Box::new(Typesetter::new(RenderConfig::preset("glyph-en")?)?),
+                Some(renderer) => renderer.into(),
+                None => Arc::new(Typesetter::new(RenderConfig::preset("glyph-en")?)?),
             },
             max_vision_tokens: self.max_vision_tokens,
             reread_below: self.reread_below.unwrap_or(DEFAULT_REREAD_BELOW),
-            progress: self.progress,
+            progress: self.progress.map(Into::into),
         })
     }
 }

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::Device;
@@ -24,18 +25,21 @@ const MIN_CROP_ROWS: usize = 24;
 const CROP_SHARE: usize = 12;
 
 /// Document in, answer out. See the [crate's page](crate).
+///
+/// A clone shares the stages: models are loaded once.
+#[derive(Clone)]
 pub struct Pipeline {
-    pub(crate) renderer: Box<dyn Renderer>,
-    pub(crate) encoder: Box<dyn VisionEncoder>,
-    pub(crate) readout: Box<dyn Readout>,
-    pub(crate) writer: Option<Box<dyn Writer>>,
-    pub(crate) page_writer: Option<Box<dyn PageWriter>>,
-    pub(crate) scorer: Option<Box<dyn RegionScorer>>,
+    pub(crate) renderer: Arc<dyn Renderer>,
+    pub(crate) encoder: Arc<dyn VisionEncoder>,
+    pub(crate) readout: Arc<dyn Readout>,
+    pub(crate) writer: Option<Arc<dyn Writer>>,
+    pub(crate) page_writer: Option<Arc<dyn PageWriter>>,
+    pub(crate) scorer: Option<Arc<dyn RegionScorer>>,
     /// Draws the pages that the page writer sees.
-    pub(crate) view_renderer: Box<dyn Renderer>,
+    pub(crate) view_renderer: Arc<dyn Renderer>,
     pub(crate) max_vision_tokens: Option<usize>,
     pub(crate) reread_below: f32,
-    pub(crate) progress: Option<Box<ProgressCallback>>,
+    pub(crate) progress: Option<Arc<ProgressCallback>>,
 }
 
 impl fmt::Debug for Pipeline {
@@ -105,6 +109,37 @@ impl Pipeline {
     /// Chooses stages and settings.
     pub fn builder() -> PipelineBuilder {
         PipelineBuilder::default()
+    }
+
+    /// The same stages for another run, which is told to `callback` and stopped by it as
+    /// [`PipelineBuilder::progress`] says.
+    #[must_use]
+    pub fn with_progress(
+        &self,
+        callback: impl Fn(Progress) -> ControlFlow<()> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            progress: Some(Arc::new(callback)),
+            ..self.clone()
+        }
+    }
+
+    /// The same stages with another [`max_vision_tokens`](PipelineBuilder::max_vision_tokens).
+    #[must_use]
+    pub fn with_max_vision_tokens(&self, tokens: Option<usize>) -> Self {
+        Self {
+            max_vision_tokens: tokens,
+            ..self.clone()
+        }
+    }
+
+    /// The same stages with another [`view_renderer`](PipelineBuilder::view_renderer).
+    #[must_use]
+    pub fn with_view_renderer(&self, renderer: impl Renderer + 'static) -> Self {
+        Self {
+            view_renderer: Arc::new(renderer),
+            ..self.clone()
+        }
     }
 
     /// Typesets a document.
@@ -257,12 +292,26 @@ impl Pipeline {
         if let Some(writer) = &self.page_writer {
             return self.ask_from_pages(&**writer, document, question);
         }
-        let started = Instant::now();
         let scan = self.scan(document)?;
-        let choosing = Instant::now();
+        self.ask_scanned(document, &scan, question)
+    }
+
+    /// [`Pipeline::ask`] on a document that was scanned before, as for several questions on it.
+    /// The scan is counted in tokens and seconds. A page writer is not asked.
+    ///
+    /// # Errors
+    /// As [`Pipeline::ask`].
+    pub fn ask_scanned(
+        &self,
+        document: &Document,
+        scan: &Scan,
+        question: &str,
+    ) -> Result<Reply<Answer>, PipelineError> {
+        tasks::check_question(question)?;
+        let started = Instant::now();
         let scores = tasks::rank(question, &scan.lines);
-        let choosing = choosing.elapsed().as_secs_f64();
-        let mut read = self.crop(document, &scan, &scores, 1)?;
+        let choosing = started.elapsed().as_secs_f64();
+        let mut read = self.crop(document, scan, &scores, 1)?;
         // Where nothing was worth a crop, the scan tells whether it could be read at all.
         let lines = match read.output.is_empty() {
             true => &scan.lines,
@@ -272,7 +321,7 @@ impl Pipeline {
         if let Some(writer) = &self.writer {
             output = self.write_answer(&**writer, question, output, &mut read)?;
         }
-        Ok(finish(read, output, started, choosing))
+        Ok(finish_scanned(read, output, scan, started, choosing))
     }
 
     /// [`Pipeline::ask`] on plain text.
@@ -293,18 +342,31 @@ impl Pipeline {
         document: &Document,
         sentences: usize,
     ) -> Result<Reply<Vec<SummarySentence>>, PipelineError> {
-        let started = Instant::now();
         let scan = self.scan(document)?;
-        let choosing = Instant::now();
+        self.summarize_scanned(document, &scan, sentences)
+    }
+
+    /// [`Pipeline::summarize`] on a document that was scanned before. The scan is counted in
+    /// tokens and seconds.
+    ///
+    /// # Errors
+    /// As [`Pipeline::summarize`].
+    pub fn summarize_scanned(
+        &self,
+        document: &Document,
+        scan: &Scan,
+        sentences: usize,
+    ) -> Result<Reply<Vec<SummarySentence>>, PipelineError> {
+        let started = Instant::now();
         let chosen = tasks::summarize(&scan.lines, sentences);
         let mut scores = vec![0.0; scan.lines.len()];
         for sentence in &chosen {
             scores[sentence.lines.clone()].fill(1.0);
         }
-        let choosing = choosing.elapsed().as_secs_f64();
-        let read = self.crop(document, &scan, &scores, 0)?;
+        let choosing = started.elapsed().as_secs_f64();
+        let read = self.crop(document, scan, &scores, 0)?;
         let output = tasks::reread(&chosen, &scan.lines, &read.output);
-        Ok(finish(read, output, started, choosing))
+        Ok(finish_scanned(read, output, scan, started, choosing))
     }
 
     /// Dates, amounts, addresses, identifiers and the named `fields`, each with its place.
@@ -316,20 +378,33 @@ impl Pipeline {
         document: &Document,
         fields: &[String],
     ) -> Result<Reply<Vec<Extraction>>, PipelineError> {
-        let started = Instant::now();
         let scan = self.scan(document)?;
-        let choosing = Instant::now();
+        self.extract_scanned(document, &scan, fields)
+    }
+
+    /// [`Pipeline::extract`] on a document that was scanned before. The scan is counted in tokens
+    /// and seconds.
+    ///
+    /// # Errors
+    /// As [`Pipeline::extract`].
+    pub fn extract_scanned(
+        &self,
+        document: &Document,
+        scan: &Scan,
+        fields: &[String],
+    ) -> Result<Reply<Vec<Extraction>>, PipelineError> {
+        let started = Instant::now();
         let candidates = tasks::candidate_lines(&scan.lines, fields);
         let scores: Vec<f32> = candidates
             .into_iter()
             .map(|c| if c { 1.0 } else { 0.0 })
             .collect();
         // Every candidate is read: key information is not a matter of budget.
-        let crops = plan_crops(&region_scores(&scan, &scores), &CropBudget::UNLIMITED);
-        let choosing = choosing.elapsed().as_secs_f64();
-        let read = self.read_crops(document, &scan, crops)?;
+        let crops = plan_crops(&region_scores(scan, &scores), &CropBudget::UNLIMITED);
+        let choosing = started.elapsed().as_secs_f64();
+        let read = self.read_crops(document, scan, crops)?;
         let output = tasks::extract(&read.output, fields);
-        Ok(finish(read, output, started, choosing))
+        Ok(finish_scanned(read, output, scan, started, choosing))
     }
 
     /// Encodes crops finely, reads them, and adds their cost to the scan's.
@@ -378,9 +453,27 @@ pub(crate) fn region_scores(scan: &Scan, scores: &[f32]) -> Vec<RegionScore> {
 }
 
 pub(crate) fn finish<A, T>(read: Reply<A>, output: T, started: Instant, choosing: f64) -> Reply<T> {
+    finish_after(read, output, started.elapsed().as_secs_f64(), choosing)
+}
+
+/// [`finish`] where the scan was made before `started`.
+fn finish_scanned<A, T>(
+    read: Reply<A>,
+    output: T,
+    scan: &Scan,
+    started: Instant,
+    choosing: f64,
+) -> Reply<T> {
+    let before = &scan.seconds;
+    let before = before.render + before.scan + before.scan_readout + before.answer;
+    let total = before + started.elapsed().as_secs_f64();
+    finish_after(read, output, total, choosing)
+}
+
+fn finish_after<A, T>(read: Reply<A>, output: T, total: f64, choosing: f64) -> Reply<T> {
     let mut seconds = read.seconds;
     seconds.select += choosing;
-    seconds.total = started.elapsed().as_secs_f64();
+    seconds.total = total;
     let others =
         seconds.render + seconds.scan + seconds.scan_readout + seconds.select + seconds.crops;
     seconds.answer = (seconds.total - others - seconds.crops_readout).max(0.0);
