@@ -30,7 +30,7 @@ impl Default for FinerConfig {
     fn default() -> Self {
         let step = |from, to, hidden| SplitStep { from, to, hidden };
         Self {
-            steps: vec![step(8, 4, 512), step(24, 8, 512), step(48, 24, 576)],
+            steps: vec![step(8, 4, 512), step(24, 8, 512)],
             hidden_size: 384,
         }
     }

@@ -30,7 +30,7 @@ impl Default for CoarserConfig {
     fn default() -> Self {
         let step = |from, to, hidden| MergeStep { from, to, hidden };
         Self {
-            steps: vec![step(4, 8, 640), step(8, 24, 768), step(24, 48, 640)],
+            steps: vec![step(4, 8, 640), step(8, 24, 768)],
             hidden_size: 384,
         }
     }
