@@ -10,6 +10,9 @@ use glyph_examples::calibration::{BINS, Bin, equal_mass, equal_width, expected_e
 use glyph_examples::rows::{Judged, KnownRow, Reader, inked, known_rows};
 use plotters::prelude::*;
 
+/// Whether a row belongs to a kind.
+type Holds = fn(&KnownRow) -> bool;
+
 /// Share of the rows that are worn.
 const WORN: f64 = 0.3;
 /// Fewer characters than this tell no share.
@@ -30,7 +33,7 @@ pub(crate) fn report(texts: &[PathBuf], n: usize, plot: &Path, device: &Device) 
         reader.encoder = reader.encoder.with_merge_sizes(size, size)?;
         let name = format!("{size} patches");
         let judged = reader.judge(&rows, Detail::Global)?;
-        let kinds: [(&str, fn(&KnownRow) -> bool); 5] = [
+        let kinds: [(&str, Holds); 5] = [
             ("all", |_| true),
             ("natural", |r| r.natural && !r.worn),
             ("random", |r| !r.natural && !r.worn),
