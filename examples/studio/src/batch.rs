@@ -118,7 +118,11 @@ pub async fn run(
     args: BatchArgs,
     mut tell: impl FnMut(usize, usize),
 ) -> Result<Summary, BatchError> {
-    let mode = match (&args.question, args.summarize, args.extract || !args.fields.is_empty()) {
+    let mode = match (
+        &args.question,
+        args.summarize,
+        args.extract || !args.fields.is_empty(),
+    ) {
         (Some(_), _, _) => Mode::Ask,
         (_, Some(_), _) => Mode::Summarize,
         (_, _, true) => Mode::Extract,
@@ -163,7 +167,8 @@ pub async fn run(
             if sender.is_closed() {
                 return;
             }
-            let (app, task, sender, hash) = (app.clone(), task.clone(), sender.clone(), hash.clone());
+            let (app, task, sender, hash) =
+                (app.clone(), task.clone(), sender.clone(), hash.clone());
             tokio::spawn(async move {
                 let _turn = turn;
                 let line = line(&app, task, name, &path, hash).await;
@@ -217,7 +222,9 @@ async fn keep(app: &App, name: &str, file: &Path) -> Result<String, ApiError> {
     let length = tokio::fs::metadata(file).await.map_or(0, |info| info.len());
     let most = app.settings.max_upload_bytes;
     if length > most {
-        return Err(ApiError::too_large(format!("{length} bytes, over the limit of {most}")));
+        return Err(ApiError::too_large(format!(
+            "{length} bytes, over the limit of {most}"
+        )));
     }
     let bytes = tokio::fs::read(file).await.map_err(|error| {
         let status = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
@@ -229,11 +236,7 @@ async fn keep(app: &App, name: &str, file: &Path) -> Result<String, ApiError> {
 }
 
 /// All files under a folder by their relative names, sorted.
-fn walk(
-    root: &Path,
-    folder: &Path,
-    files: &mut Vec<(String, PathBuf)>,
-) -> Result<(), BatchError> {
+fn walk(root: &Path, folder: &Path, files: &mut Vec<(String, PathBuf)>) -> Result<(), BatchError> {
     let fail = |source| BatchError::Io {
         path: folder.to_owned(),
         source,
@@ -312,7 +315,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.jsonl");
         let failed = r#"{"path":"b","task":"t","error":{"code":"document","message":"m"}}"#;
-        let lines = format!("{{\"path\":\"a\",\"task\":\"t\"}}\n{failed}\n{{\"path\":\"c\",\"task\":\"u\"}}\n");
+        let lines = format!(
+            "{{\"path\":\"a\",\"task\":\"t\"}}\n{failed}\n{{\"path\":\"c\",\"task\":\"u\"}}\n"
+        );
         std::fs::write(&path, format!("{lines}{{\"path\":\"d\",\"ta")).unwrap();
         let (_, finished) = resume(&path, "t", false).unwrap();
         assert_eq!(finished, ["a", "b"].map(str::to_owned).into());

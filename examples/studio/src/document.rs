@@ -69,7 +69,9 @@ pub fn check_id(id: &str) -> Result<(), ApiError> {
 /// Whether a file's name says that it is Markdown, which its content does not.
 pub fn is_markdown(path: &std::path::Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-    ["md", "markdown", "mdown", "mkd"].iter().any(|known| extension == *known)
+    ["md", "markdown", "mdown", "mkd"]
+        .iter()
+        .any(|known| extension == *known)
 }
 
 /// At most 80 characters of what a client sent, for a message.

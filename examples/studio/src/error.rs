@@ -129,8 +129,7 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self.body())).into_response();
         if status == StatusCode::TOO_MANY_REQUESTS {
             (response.headers_mut()).insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -162,7 +161,11 @@ impl From<RenderError> for ApiError {
             RenderError::InvalidOption { key, .. } => {
                 Self::invalid(&format!("render.{key}"), error.to_string())
             }
-            _ => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "render", error.to_string()),
+            _ => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "render",
+                error.to_string(),
+            ),
         }
     }
 }

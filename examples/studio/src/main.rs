@@ -73,7 +73,8 @@ fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         Command::Worker => runtime.block_on(server::work(settings))?,
         Command::Batch(batch) => {
             let out = batch.out.display().to_string();
-            let ran = glyph_studio::batch::run(settings, batch, |done, of| eprint!("\r{done}/{of} "));
+            let ran =
+                glyph_studio::batch::run(settings, batch, |done, of| eprint!("\r{done}/{of} "));
             let summary = runtime.block_on(ran)?;
             eprintln!(
                 "\r{} done, {} failed, {} were there already: {out}",

@@ -98,17 +98,51 @@ impl Default for Metrics {
             uploads: Family::default(),
             registry: Registry::default(),
         };
-        registry.register_with_unit("stage", "Wall time of a run's stage", Unit::Seconds, inner.stages.clone());
+        registry.register_with_unit(
+            "stage",
+            "Wall time of a run's stage",
+            Unit::Seconds,
+            inner.stages.clone(),
+        );
         registry.register("runs", "Runs by mode and outcome", inner.runs.clone());
         registry.register("tokens", "Tokens of finished runs", inner.tokens.clone());
-        registry.register("ratio", "Text tokens per vision token of finished runs", inner.ratio.clone());
-        registry.register("cache_lookups", "Looks into the caches in memory", inner.lookups.clone());
-        registry.register("http_requests", "Requests by route and status", inner.requests.clone());
-        registry.register_with_unit("http_request", "Time until a response began", Unit::Seconds, inner.request_seconds.clone());
-        registry.register("refused", "Requests that were refused for want of room", inner.refused.clone());
+        registry.register(
+            "ratio",
+            "Text tokens per vision token of finished runs",
+            inner.ratio.clone(),
+        );
+        registry.register(
+            "cache_lookups",
+            "Looks into the caches in memory",
+            inner.lookups.clone(),
+        );
+        registry.register(
+            "http_requests",
+            "Requests by route and status",
+            inner.requests.clone(),
+        );
+        registry.register_with_unit(
+            "http_request",
+            "Time until a response began",
+            Unit::Seconds,
+            inner.request_seconds.clone(),
+        );
+        registry.register(
+            "refused",
+            "Requests that were refused for want of room",
+            inner.refused.clone(),
+        );
         registry.register("jobs", "Jobs by state", inner.queue.clone());
-        registry.register("job_attempts", "Attempts at jobs by how they ended", inner.attempts.clone());
-        registry.register("uploads", "Documents that were uploaded, by kind", inner.uploads.clone());
+        registry.register(
+            "job_attempts",
+            "Attempts at jobs by how they ended",
+            inner.attempts.clone(),
+        );
+        registry.register(
+            "uploads",
+            "Documents that were uploaded, by kind",
+            inner.uploads.clone(),
+        );
         Self(Arc::new(Inner { registry, ..inner }))
     }
 }

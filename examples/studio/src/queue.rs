@@ -130,7 +130,18 @@ impl JobState {
 
 /// Which jobs come first.
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
@@ -318,7 +329,9 @@ impl Queue {
             ticket: now,
         };
         self.records.insert(&record).await?;
-        self.delivery.send(&record.id, priority, Duration::ZERO).await?;
+        self.delivery
+            .send(&record.id, priority, Duration::ZERO)
+            .await?;
         Ok(record)
     }
 

@@ -86,21 +86,43 @@ pub struct Options {
     pub waiting: Option<usize>,
     /// Keys that clients have to send as `Authorization: Bearer KEY`, separated by commas
     /// [default: none, everybody may].
-    #[arg(long, env = "GLYPH_STUDIO_API_KEYS", global = true, value_delimiter = ',', hide_env_values = true)]
+    #[arg(
+        long,
+        env = "GLYPH_STUDIO_API_KEYS",
+        global = true,
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
     pub api_keys: Option<Vec<String>>,
     /// Names under which the server is reached besides localhost, when it listens on loopback
     /// without keys; others are refused, so that no web page can reach it by a name of its own.
-    #[arg(long, env = "GLYPH_STUDIO_ALLOWED_HOSTS", global = true, value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "GLYPH_STUDIO_ALLOWED_HOSTS",
+        global = true,
+        value_delimiter = ','
+    )]
     pub allowed_hosts: Option<Vec<String>>,
     /// Models that may write answers: NAME=MODEL, where MODEL is a GGUF file, a folder or an id
     /// that is on this machine. May be given several times.
-    #[arg(long = "writer", env = "GLYPH_STUDIO_WRITERS", global = true, value_delimiter = ',', value_name = "NAME=MODEL")]
+    #[arg(
+        long = "writer",
+        env = "GLYPH_STUDIO_WRITERS",
+        global = true,
+        value_delimiter = ',',
+        value_name = "NAME=MODEL"
+    )]
     pub writers: Option<Vec<String>>,
     /// Device of the models: cpu, cuda, cuda:N or auto [default: auto].
     #[arg(long, env = "GLYPH_STUDIO_DEVICE", global = true)]
     pub device: Option<String>,
     /// Size of an upload in megabytes [default: 64].
-    #[arg(long, env = "GLYPH_STUDIO_MAX_UPLOAD_MB", global = true, value_name = "MB")]
+    #[arg(
+        long,
+        env = "GLYPH_STUDIO_MAX_UPLOAD_MB",
+        global = true,
+        value_name = "MB"
+    )]
     pub max_upload_mb: Option<u64>,
     /// Pages of a document [default: 2000].
     #[arg(long, env = "GLYPH_STUDIO_MAX_PAGES", global = true)]
@@ -330,7 +352,11 @@ mod tests {
     fn flags_come_before_the_file_and_the_file_before_defaults() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("studio.toml");
-        std::fs::write(&path, "port = 9000\nmax_pages = 7\napi_keys = [\"a\", \"\"]\n").unwrap();
+        std::fs::write(
+            &path,
+            "port = 9000\nmax_pages = 7\napi_keys = [\"a\", \"\"]\n",
+        )
+        .unwrap();
         let options = Options {
             config: Some(path.clone()),
             port: Some(9001),
@@ -349,7 +375,10 @@ mod tests {
     #[test]
     fn writers_have_a_name_and_a_model() {
         let writer = parse_writer("small=models/a.gguf").unwrap();
-        assert_eq!((writer.id.as_str(), writer.model.as_str()), ("small", "models/a.gguf"));
+        assert_eq!(
+            (writer.id.as_str(), writer.model.as_str()),
+            ("small", "models/a.gguf")
+        );
         assert_eq!(parse_writer("smollm2-135m").unwrap().model, "smollm2-135m");
         for bad in ["", "=x", "a/b", "a b=c"] {
             assert!(parse_writer(bad).is_err(), "{bad}");

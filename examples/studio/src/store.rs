@@ -220,11 +220,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store").display().to_string()).unwrap();
         assert_eq!(store.get("documents/a/meta.json").await.unwrap(), None);
-        store.put("documents/a/meta.json", b"1".to_vec()).await.unwrap();
+        store
+            .put("documents/a/meta.json", b"1".to_vec())
+            .await
+            .unwrap();
         store.put("documents/../../b", b"2".to_vec()).await.unwrap();
         assert!(!folder.path().join("b").exists());
-        assert_eq!(store.get("documents/a/meta.json").await.unwrap().unwrap(), b"1");
-        assert!(store.folders("documents").await.unwrap().contains(&"a".to_owned()));
+        assert_eq!(
+            store.get("documents/a/meta.json").await.unwrap().unwrap(),
+            b"1"
+        );
+        assert!(
+            store
+                .folders("documents")
+                .await
+                .unwrap()
+                .contains(&"a".to_owned())
+        );
         store.delete("documents/a/meta.json").await.unwrap();
         store.delete("documents/a/meta.json").await.unwrap();
         assert_eq!(store.get("documents/a/meta.json").await.unwrap(), None);

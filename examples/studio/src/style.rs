@@ -134,7 +134,11 @@ impl Style {
         if self.corner_marks {
             flow.corner_marks = true;
         }
-        if let Some(text) = self.watermark.as_ref().filter(|text| !text.trim().is_empty()) {
+        if let Some(text) = self
+            .watermark
+            .as_ref()
+            .filter(|text| !text.trim().is_empty())
+        {
             if text.chars().count() > 60 {
                 let message = "render.watermark: expected at most 60 characters";
                 return Err(ApiError::invalid("render.watermark", message));
@@ -239,21 +243,35 @@ pub struct Preset {
 /// If one of them is not known to the renderer any more.
 pub fn presets() -> Result<Vec<Preset>, ApiError> {
     let about = |name: &str| match name {
-        BUILTIN => ("Built-in", "The fixed style that the built-in reader reads."),
-        "glyph-en" => ("Glyph, English", "Small and dense, as Glyph's own model was trained on."),
+        BUILTIN => (
+            "Built-in",
+            "The fixed style that the built-in reader reads.",
+        ),
+        "glyph-en" => (
+            "Glyph, English",
+            "Small and dense, as Glyph's own model was trained on.",
+        ),
         "glyph-zh" => ("Glyph, Chinese", "The same for Chinese."),
         "dense" => ("Dense", "Smaller still: the most text a page."),
         "two-column" => ("Two columns", "An article with page numbers."),
         "code" => ("Code", "Line numbers, ragged right."),
         "code-dark" => ("Code, dark", "The same, light on dark grey."),
         "dark" => ("Dark", "Light on dark."),
-        "print-300dpi" => ("Print", "12 pt on A4 at 300 dpi, as a printed page would be scanned."),
+        "print-300dpi" => (
+            "Print",
+            "12 pt on A4 at 300 dpi, as a printed page would be scanned.",
+        ),
         _ => ("", ""),
     };
     (RenderConfig::PRESETS.iter())
         .map(|name| {
-            let config = RenderConfig::preset(name)
-                .map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))?;
+            let config = RenderConfig::preset(name).map_err(|error| {
+                ApiError::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    error.to_string(),
+                )
+            })?;
             let (title, description) = about(name);
             let flow = config.flow();
             Ok(Preset {
@@ -298,11 +316,23 @@ mod tests {
     fn styles_have_names_of_their_own() {
         let plain = Style::default();
         assert_eq!(plain.id().unwrap(), "builtin");
-        let dense = Style { preset: "dense".to_owned(), ..Style::default() };
-        let marked = Style { page_numbers: true, ..dense.clone() };
+        let dense = Style {
+            preset: "dense".to_owned(),
+            ..Style::default()
+        };
+        let marked = Style {
+            page_numbers: true,
+            ..dense.clone()
+        };
         assert_ne!(dense.id().unwrap(), marked.id().unwrap());
         assert_eq!(dense.id().unwrap().len(), 16);
-        let bad = Style { font_size: Some(1e9), ..dense };
-        assert_eq!(bad.config().unwrap_err().param.as_deref(), Some("render.font_size"));
+        let bad = Style {
+            font_size: Some(1e9),
+            ..dense
+        };
+        assert_eq!(
+            bad.config().unwrap_err().param.as_deref(),
+            Some("render.font_size")
+        );
     }
 }

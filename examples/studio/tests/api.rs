@@ -15,12 +15,18 @@ fn server(args: &[&str]) -> (tempfile::TempDir, Server) {
 #[test]
 fn a_document_is_uploaded_asked_drawn_and_turned_back() {
     let (_data, server) = server(&[]);
-    let first = server.form("/api/v1/documents", &[("lighthouse.txt", LIGHTHOUSE.as_bytes())]);
+    let first = server.form(
+        "/api/v1/documents",
+        &[("lighthouse.txt", LIGHTHOUSE.as_bytes())],
+    );
     let again = server.form("/api/v1/documents", &[("other.txt", LIGHTHOUSE.as_bytes())]);
     assert_eq!((first.status, again.status), (201, 200));
     let info = first.json();
     assert_eq!(info["id"], again.json()["id"]);
-    assert_eq!((&info["kind"], &info["chars"]), (&json!("text"), &json!(2124)));
+    assert_eq!(
+        (&info["kind"], &info["chars"]),
+        (&json!("text"), &json!(2124))
+    );
     let id = info["id"].as_str().unwrap();
     let list = server.get("/api/v1/documents").json();
     assert_eq!(list["documents"].as_array().unwrap().len(), 1);
@@ -37,11 +43,16 @@ fn a_document_is_uploaded_asked_drawn_and_turned_back() {
     streamed["stream"] = json!(true);
     let events = server.post("/api/v1/ask", &streamed).events();
     let parts = events.iter().filter(|(name, _)| name == "delta");
-    let parts: String = parts.map(|(_, data)| data["text"].as_str().unwrap()).collect();
+    let parts: String = parts
+        .map(|(_, data)| data["text"].as_str().unwrap())
+        .collect();
     assert_eq!(parts, text);
     assert!(events.iter().any(|(name, _)| name == "scan"));
     let (last, result) = events.last().unwrap();
-    assert_eq!((last.as_str(), &result["answer"]["text"]), ("done", &json!(text)));
+    assert_eq!(
+        (last.as_str(), &result["answer"]["text"]),
+        ("done", &json!(text))
+    );
 
     let summary = json!({"document_id": id, "sentences": 3});
     let summary = server.post("/api/v1/summarize", &summary).json();
@@ -51,28 +62,58 @@ fn a_document_is_uploaded_asked_drawn_and_turned_back() {
     assert!(extract["extraction"].is_array(), "{extract}");
     assert_eq!(extract["missing_fields"], json!(["No such field"]));
 
-    assert_eq!(server.get(&format!("/api/v1/documents/{id}/text")).text(), LIGHTHOUSE);
+    assert_eq!(
+        server.get(&format!("/api/v1/documents/{id}/text")).text(),
+        LIGHTHOUSE
+    );
     let style = json!({"preset": "glyph-en", "font_size": 12.0, "dpi": 96, "page_numbers": true});
-    let drawn = server.post(&format!("/api/v1/documents/{id}/render"), &style).json();
+    let drawn = server
+        .post(&format!("/api/v1/documents/{id}/render"), &style)
+        .json();
     let render = drawn["render_id"].as_str().unwrap();
-    let page = server.get(&format!("/api/v1/documents/{id}/pages/1.png?render={render}"));
-    assert_eq!((page.status, page.header("content-type")), (200, Some("image/png")));
+    let page = server.get(&format!(
+        "/api/v1/documents/{id}/pages/1.png?render={render}"
+    ));
+    assert_eq!(
+        (page.status, page.header("content-type")),
+        (200, Some("image/png"))
+    );
     let builtin = server.get(&format!("/api/v1/documents/{id}/pages/1.png"));
     assert_ne!(page.body, builtin.body);
-    let inverted = server.form("/api/v1/invert", &[("p.png", &page.body)]).json();
-    assert_eq!((&inverted["intact"], &inverted["text"]), (&json!(true), &json!(LIGHTHOUSE)));
+    let inverted = server
+        .form("/api/v1/invert", &[("p.png", &page.body)])
+        .json();
+    assert_eq!(
+        (&inverted["intact"], &inverted["text"]),
+        (&json!(true), &json!(LIGHTHOUSE))
+    );
     let archive = server.get(&format!("/api/v1/documents/{id}/pages.zip?render={render}"));
     assert!(archive.body.starts_with(b"PK"));
     let layout = json!({"render": style, "document_id": id});
     let layout = server.post("/api/v1/layout", &layout).json();
-    assert_eq!(layout["pages"].as_u64().unwrap() as usize, drawn["pages"].as_array().unwrap().len());
+    assert_eq!(
+        layout["pages"].as_u64().unwrap() as usize,
+        drawn["pages"].as_array().unwrap().len()
+    );
 
-    assert_eq!(server.delete(&format!("/api/v1/documents/{id}")).status, 204);
+    assert_eq!(
+        server.delete(&format!("/api/v1/documents/{id}")).status,
+        204
+    );
     assert_eq!(server.get(&format!("/api/v1/documents/{id}")).status, 404);
     assert_eq!(server.post("/api/v1/ask", &ask).status, 404);
     let metrics = server.get("/metrics").text();
-    for name in ["stage_seconds_bucket", "runs_total{mode=\"ask\",outcome=\"done\"}", "ratio_count", "cache_lookups_total", "tokens_total"] {
-        assert!(metrics.contains(&format!("glyph_studio_{name}")), "{name}\n{metrics}");
+    for name in [
+        "stage_seconds_bucket",
+        "runs_total{mode=\"ask\",outcome=\"done\"}",
+        "ratio_count",
+        "cache_lookups_total",
+        "tokens_total",
+    ] {
+        assert!(
+            metrics.contains(&format!("glyph_studio_{name}")),
+            "{name}\n{metrics}"
+        );
     }
 }
 
@@ -86,26 +127,51 @@ fn jobs_run_are_followed_cancelled_and_survive_a_restart() {
     let queued = server.post("/api/v1/jobs", &job);
     assert_eq!(queued.status, 202, "{}", queued.text());
     let queued = queued.json();
-    assert_eq!((&queued["state"], &queued["attempts"]), (&json!("queued"), &json!(0)));
+    assert_eq!(
+        (&queued["state"], &queued["attempts"]),
+        (&json!("queued"), &json!(0))
+    );
     let queued = queued["id"].as_str().unwrap().to_owned();
-    let other = server.post("/api/v1/jobs", &job).json()["id"].as_str().unwrap().to_owned();
+    let other = server.post("/api/v1/jobs", &job).json()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let cancelled = server.post(&format!("/api/v1/jobs/{other}/cancel"), &Value::Null);
     assert_eq!(cancelled.json()["state"], "cancelled");
-    assert_eq!(server.post(&format!("/api/v1/jobs/{other}/cancel"), &Value::Null).status, 409);
+    assert_eq!(
+        server
+            .post(&format!("/api/v1/jobs/{other}/cancel"), &Value::Null)
+            .status,
+        409
+    );
     assert_eq!(server.delete(&format!("/api/v1/jobs/{queued}")).status, 409);
     assert!(server.terminate().success());
 
     let server = Server::start(data.path(), &["--workers", "1"]);
     let done = server.wait(&queued);
-    assert_eq!((&done["state"], &done["attempts"]), (&json!("done"), &json!(1)), "{done}");
+    assert_eq!(
+        (&done["state"], &done["attempts"]),
+        (&json!("done"), &json!(1)),
+        "{done}"
+    );
     let text = done["result"]["answer"]["text"].as_str().unwrap();
     assert!(text.contains("Tarrant"));
-    let events = server.get(&format!("/api/v1/jobs/{queued}/events")).events();
+    let events = server
+        .get(&format!("/api/v1/jobs/{queued}/events"))
+        .events();
     let names: Vec<&str> = events.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!((names.first(), names.last()), (Some(&"scan"), Some(&"done")), "{names:?}");
+    assert_eq!(
+        (names.first(), names.last()),
+        (Some(&"scan"), Some(&"done")),
+        "{names:?}"
+    );
     let file = server.get(&format!("/api/v1/jobs/{queued}/result.json"));
     assert_eq!(file.json(), done["result"]);
-    assert!(file.header("content-disposition").unwrap().contains("attachment"));
+    assert!(
+        file.header("content-disposition")
+            .unwrap()
+            .contains("attachment")
+    );
 
     let again = server.post(&format!("/api/v1/jobs/{other}/retry"), &Value::Null);
     assert_eq!(again.json()["state"], "queued");
@@ -127,7 +193,10 @@ fn jobs_run_are_followed_cancelled_and_survive_a_restart() {
     let job = json!({"document_id": id, "mode": "summarize"});
     let job = server.post("/api/v1/jobs", &job).json();
     let failed = server.wait(job["id"].as_str().unwrap());
-    assert_eq!((&failed["state"], &failed["error"]["code"]), (&json!("failed"), &json!("no_text")));
+    assert_eq!(
+        (&failed["state"], &failed["error"]["code"]),
+        (&json!("failed"), &json!("no_text"))
+    );
     assert_eq!(failed["attempts"], 1);
 }
 
@@ -136,32 +205,139 @@ fn what_is_asked_in_the_wrong_way_is_refused_with_a_reason() {
     let (_data, server) = server(&["--max-upload-mb", "1", "--max-pages", "50"]);
     let id = server.upload("lighthouse.txt", LIGHTHOUSE.as_bytes());
     let cases = [
-        (server.post("/api/v1/ask", &json!({"document_id": id})), 400, "question"),
-        (server.post("/api/v1/ask", &json!({"document_id": id, "question": "?!"})), 400, "no word"),
-        (server.post("/api/v1/ask", &json!({"document_id": "x", "question": "Who?"})), 404, "document"),
-        (server.post("/api/v1/ask", &json!({"question": "Who?"})), 422, "document_id"),
-        (server.post("/api/v1/ask", &json!({"document_id": id, "question": "Who?", "colour": 1})), 422, "colour"),
-        (server.post("/api/v1/ask", &json!({"document_id": id, "question": "Who?", "writer": "w"})), 400, "writer"),
-        (server.post("/api/v1/summarize", &json!({"document_id": id, "sentences": 0})), 400, "sentences"),
-        (server.post("/api/v1/jobs", &json!({"document_id": id, "mode": "dance"})), 422, "dance"),
-        (server.post("/api/v1/layout", &json!({"render": {"preset": "no"}})), 400, "preset"),
-        (server.post("/api/v1/layout", &json!({"render": {"preset": "dense", "dpi": 1e9}})), 400, "dpi"),
-        (server.send("POST", "/api/v1/ask", "application/json", b"{"), 400, "EOF"),
-        (server.send("POST", "/api/v1/ask", "text/plain", b"{}"), 415, "application/json"),
-        (server.send("POST", "/api/v1/documents", "text/plain", b"{}"), 400, "multipart"),
+        (
+            server.post("/api/v1/ask", &json!({"document_id": id})),
+            400,
+            "question",
+        ),
+        (
+            server.post("/api/v1/ask", &json!({"document_id": id, "question": "?!"})),
+            400,
+            "no word",
+        ),
+        (
+            server.post(
+                "/api/v1/ask",
+                &json!({"document_id": "x", "question": "Who?"}),
+            ),
+            404,
+            "document",
+        ),
+        (
+            server.post("/api/v1/ask", &json!({"question": "Who?"})),
+            422,
+            "document_id",
+        ),
+        (
+            server.post(
+                "/api/v1/ask",
+                &json!({"document_id": id, "question": "Who?", "colour": 1}),
+            ),
+            422,
+            "colour",
+        ),
+        (
+            server.post(
+                "/api/v1/ask",
+                &json!({"document_id": id, "question": "Who?", "writer": "w"}),
+            ),
+            400,
+            "writer",
+        ),
+        (
+            server.post(
+                "/api/v1/summarize",
+                &json!({"document_id": id, "sentences": 0}),
+            ),
+            400,
+            "sentences",
+        ),
+        (
+            server.post("/api/v1/jobs", &json!({"document_id": id, "mode": "dance"})),
+            422,
+            "dance",
+        ),
+        (
+            server.post("/api/v1/layout", &json!({"render": {"preset": "no"}})),
+            400,
+            "preset",
+        ),
+        (
+            server.post(
+                "/api/v1/layout",
+                &json!({"render": {"preset": "dense", "dpi": 1e9}}),
+            ),
+            400,
+            "dpi",
+        ),
+        (
+            server.send("POST", "/api/v1/ask", "application/json", b"{"),
+            400,
+            "EOF",
+        ),
+        (
+            server.send("POST", "/api/v1/ask", "text/plain", b"{}"),
+            415,
+            "application/json",
+        ),
+        (
+            server.send("POST", "/api/v1/documents", "text/plain", b"{}"),
+            400,
+            "multipart",
+        ),
         (server.form("/api/v1/documents", &[]), 400, "file"),
-        (server.form("/api/v1/documents", &[("a.txt", &vec![b'a'; 3 << 20])]), 413, ""),
-        (server.form("/api/v1/documents", &[("a.txt", &vec![b'a'; (1 << 20) + 1])]), 413, "1048576"),
-        (server.form("/api/v1/documents", &[("a.txt", "word\n".repeat(10_000).as_bytes())]), 413, "pages"),
-        (server.form("/api/v1/documents", &[("a.txt", b"1"), ("b.txt", b"2")]), 400, "images"),
-        (server.form("/api/v1/documents", &[("a.gif", b"GIF89a\0\x80")]), 415, "GIF"),
-        (server.form("/api/v1/documents", &[("a.txt", b"")]), 422, "empty"),
+        (
+            server.form("/api/v1/documents", &[("a.txt", &vec![b'a'; 3 << 20])]),
+            413,
+            "",
+        ),
+        (
+            server.form(
+                "/api/v1/documents",
+                &[("a.txt", &vec![b'a'; (1 << 20) + 1])],
+            ),
+            413,
+            "1048576",
+        ),
+        (
+            server.form(
+                "/api/v1/documents",
+                &[("a.txt", "word\n".repeat(10_000).as_bytes())],
+            ),
+            413,
+            "pages",
+        ),
+        (
+            server.form("/api/v1/documents", &[("a.txt", b"1"), ("b.txt", b"2")]),
+            400,
+            "images",
+        ),
+        (
+            server.form("/api/v1/documents", &[("a.gif", b"GIF89a\0\x80")]),
+            415,
+            "GIF",
+        ),
+        (
+            server.form("/api/v1/documents", &[("a.txt", b"")]),
+            422,
+            "empty",
+        ),
         (server.send("PUT", "/api/v1/documents", "", b""), 405, ""),
         (server.get("/api/v1/documents/../../etc/passwd"), 404, ""),
         (server.get("/..%2f..%2fCargo.toml"), 404, ""),
         (server.get("/api/v1/documents/%2e%2e%2fx"), 404, ""),
-        (server.get(&format!("/api/v1/documents/{id}/pages/0.png")), 404, "page"),
-        (server.get(&format!("/api/v1/documents/{id}/pages/1.png?render=../../x")), 404, "rendering"),
+        (
+            server.get(&format!("/api/v1/documents/{id}/pages/0.png")),
+            404,
+            "page",
+        ),
+        (
+            server.get(&format!(
+                "/api/v1/documents/{id}/pages/1.png?render=../../x"
+            )),
+            404,
+            "rendering",
+        ),
         (server.get("/api/v1/jobs/01"), 404, "job"),
         (server.get("/api/v1/jobs?state=lost"), 400, "lost"),
     ];
@@ -170,7 +346,10 @@ fn what_is_asked_in_the_wrong_way_is_refused_with_a_reason() {
         assert_eq!(reply.status, *status, "case {i}: {text}");
         let error = &reply.json()["error"];
         let message = error["message"].as_str().unwrap();
-        assert!(error["code"].is_string() && message.contains(says), "case {i}: {text}");
+        assert!(
+            error["code"].is_string() && message.contains(says),
+            "case {i}: {text}"
+        );
         assert!(!message.contains("/uploads/"), "case {i}: {text}");
     }
     assert_eq!(server.get("/healthz").status, 200);
@@ -191,8 +370,13 @@ fn keys_hosts_origins_and_rates_are_checked() {
     };
     assert_eq!(open.raw(request("x-y", "z")).status, 200);
     assert_eq!(open.raw(request("host", "evil.example")).status, 403);
-    assert_eq!(open.raw(request("origin", "https://evil.example")).status, 403);
-    let many: Vec<u16> = (0..12).map(|_| open.post("/api/v1/layout", &json!({})).status).collect();
+    assert_eq!(
+        open.raw(request("origin", "https://evil.example")).status,
+        403
+    );
+    let many: Vec<u16> = (0..12)
+        .map(|_| open.post("/api/v1/layout", &json!({})).status)
+        .collect();
     assert!(many.contains(&429) && many[0] == 200, "{many:?}");
     assert_eq!(open.get("/healthz").status, 200);
     drop(open);
@@ -214,9 +398,16 @@ fn the_page_is_served_with_a_strict_policy() {
     let (_data, server) = server(&[]);
     let page = server.get("/");
     assert_eq!(page.status, 200);
-    assert!(page.header("content-type").unwrap().starts_with("text/html"));
+    assert!(
+        page.header("content-type")
+            .unwrap()
+            .starts_with("text/html")
+    );
     let policy = page.header("content-security-policy").unwrap();
-    assert!(policy.contains("default-src 'self'") && !policy.contains("unsafe"), "{policy}");
+    assert!(
+        policy.contains("default-src 'self'") && !policy.contains("unsafe"),
+        "{policy}"
+    );
     assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(server.get("/no-such-file.js").status, 404);
 }
@@ -267,12 +458,19 @@ fn chats_are_answered_from_what_is_attached() {
     let (_data, server) = server(&[]);
     let models = server.get("/v1/models").json();
     assert_eq!(models["data"][0]["id"], "glyph-builtin");
-    let file = server.form("/v1/files", &[("lighthouse.txt", LIGHTHOUSE.as_bytes())]).json();
-    assert_eq!((&file["object"], &file["filename"]), (&json!("file"), &json!("lighthouse.txt")));
+    let file = server
+        .form("/v1/files", &[("lighthouse.txt", LIGHTHOUSE.as_bytes())])
+        .json();
+    assert_eq!(
+        (&file["object"], &file["filename"]),
+        (&json!("file"), &json!("lighthouse.txt"))
+    );
     let id = file["id"].as_str().unwrap();
     let data = base64::engine::general_purpose::STANDARD.encode(LIGHTHOUSE);
     let document = id.strip_prefix("file-").unwrap();
-    let page = server.get(&format!("/api/v1/documents/{document}/pages/1.png")).body;
+    let page = server
+        .get(&format!("/api/v1/documents/{document}/pages/1.png"))
+        .body;
     let page = base64::engine::general_purpose::STANDARD.encode(page);
     let attached = [
         json!([{"type": "file", "file": {"file_id": id}}, {"type": "text", "text": QUESTION}]),
@@ -286,11 +484,18 @@ fn chats_are_answered_from_what_is_attached() {
         let chat = json!({"model": "glyph-builtin", "messages": [
             {"role": "system", "content": "Be brief."}, {"role": "user", "content": content}]});
         let reply = server.post("/v1/chat/completions", &chat).json();
-        let text = reply["choices"][0]["message"]["content"].as_str().unwrap_or_default();
+        let text = reply["choices"][0]["message"]["content"]
+            .as_str()
+            .unwrap_or_default();
         assert!(text.contains("Isobel Tarrant"), "{reply}");
         let usage = &reply["usage"];
-        let vision = usage["prompt_tokens_details"]["vision_tokens"].as_u64().unwrap();
-        assert!(vision > 50 && usage["prompt_tokens"].as_u64().unwrap() > vision, "{usage}");
+        let vision = usage["prompt_tokens_details"]["vision_tokens"]
+            .as_u64()
+            .unwrap();
+        assert!(
+            vision > 50 && usage["prompt_tokens"].as_u64().unwrap() > vision,
+            "{usage}"
+        );
     }
     let mut chat = json!({"model": "glyph-builtin", "stream": true,
         "stream_options": {"include_usage": true},
@@ -303,21 +508,34 @@ fn chats_are_answered_from_what_is_attached() {
         .filter_map(|(_, part)| part["choices"][0]["delta"]["content"].as_str())
         .collect();
     assert!(text.contains("Isobel Tarrant"), "{text}");
-    assert!(parts.iter().any(|(_, part)| part["usage"]["total_tokens"].is_u64()));
+    assert!(
+        parts
+            .iter()
+            .any(|(_, part)| part["usage"]["total_tokens"].is_u64())
+    );
     chat["model"] = json!("gpt-9");
     let reply = server.post("/v1/chat/completions", &chat);
-    assert_eq!((reply.status, &reply.json()["error"]["code"]), (404, &json!("model_not_found")));
-    let nothing = json!({"model": "glyph-builtin", "messages": [{"role": "user", "content": "Hi"}]});
+    assert_eq!(
+        (reply.status, &reply.json()["error"]["code"]),
+        (404, &json!("model_not_found"))
+    );
+    let nothing =
+        json!({"model": "glyph-builtin", "messages": [{"role": "user", "content": "Hi"}]});
     let reply = server.post("/v1/chat/completions", &nothing);
     assert_eq!((reply.status, reply.text().contains("attach")), (400, true));
-    assert_eq!(server.delete(&format!("/v1/files/{id}")).json()["deleted"], true);
+    assert_eq!(
+        server.delete(&format!("/v1/files/{id}")).json()["deleted"],
+        true
+    );
     assert_eq!(server.get(&format!("/v1/files/{id}")).status, 404);
 }
 
 /// The official client, where Python has it: `pip install openai`.
 #[test]
 fn the_openai_client_works() {
-    let has = std::process::Command::new("python3").args(["-c", "import openai"]).output();
+    let has = std::process::Command::new("python3")
+        .args(["-c", "import openai"])
+        .output();
     if !has.is_ok_and(|run| run.status.success()) {
         eprintln!("skipped: python3 has no module openai");
         return;
@@ -329,12 +547,23 @@ fn the_openai_client_works() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&run.stderr);
-    assert!(run.status.success(), "{said}\n{}", String::from_utf8_lossy(&run.stdout));
+    assert!(
+        run.status.success(),
+        "{said}\n{}",
+        String::from_utf8_lossy(&run.stdout)
+    );
 }
 
 #[test]
 fn hostile_files_do_not_take_the_server_down() {
-    let (_data, server) = server(&["--requests-per-minute", "0", "--parse-seconds", "20", "--parse-mb", "1024"]);
+    let (_data, server) = server(&[
+        "--requests-per-minute",
+        "0",
+        "--parse-seconds",
+        "20",
+        "--parse-mb",
+        "1024",
+    ]);
     let mut files = support::corpus();
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default();
@@ -365,7 +594,11 @@ fn hostile_files_do_not_take_the_server_down() {
                     let id = reply.json()["id"].as_str().unwrap().to_owned();
                     let ask = json!({"document_id": id, "question": "What does it say?"});
                     let asked = server.post("/api/v1/ask", &ask);
-                    assert!(matches!(asked.status, 200 | 422), "{name}: {}", asked.text());
+                    assert!(
+                        matches!(asked.status, 200 | 422),
+                        "{name}: {}",
+                        asked.text()
+                    );
                     let drawn = server.get(&format!("/api/v1/documents/{id}/pages/1.png"));
                     assert!(drawn.status < 500, "{name}: {}", drawn.text());
                 }
@@ -374,7 +607,11 @@ fn hostile_files_do_not_take_the_server_down() {
             }
             if name.ends_with(".png") {
                 let reply = server.form("/api/v1/invert", &[(name, bytes)]);
-                assert!(matches!(reply.status, 200 | 413 | 422), "{name}: {}", reply.text());
+                assert!(
+                    matches!(reply.status, 200 | 413 | 422),
+                    "{name}: {}",
+                    reply.text()
+                );
             }
         }
     }

@@ -17,12 +17,17 @@ fn batch(data: &Path, folder: &Path, out: &Path, args: &[&str]) -> (bool, String
         .args(args)
         .output()
         .unwrap();
-    (run.status.success(), String::from_utf8_lossy(&run.stderr).into_owned())
+    (
+        run.status.success(),
+        String::from_utf8_lossy(&run.stderr).into_owned(),
+    )
 }
 
 fn lines(out: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(out).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[test]
@@ -40,7 +45,10 @@ fn a_folder_is_worked_off_once() {
     let (ok, said) = batch(&data, &folder, &out, &[]);
     assert!(!ok && said.contains("--question"), "{said}");
     let (ok, said) = batch(&data, &folder, &out, &question);
-    assert!(ok && said.contains("2 done, 1 failed, 0 were there"), "{said}");
+    assert!(
+        ok && said.contains("2 done, 1 failed, 0 were there"),
+        "{said}"
+    );
     let first = lines(&out);
     assert_eq!(first.len(), 3);
     for line in &first {
@@ -58,11 +66,19 @@ fn a_folder_is_worked_off_once() {
     std::fs::write(folder.join("c.txt"), format!("One more.\n\n{LIGHTHOUSE}")).unwrap();
     let (ok, said) = batch(&data, &folder, &out, &question);
     assert!(ok && said.contains("2 were there"), "{said}");
-    let paths: Vec<String> = lines(&out).iter().map(|line| line["path"].to_string()).collect();
+    let paths: Vec<String> = lines(&out)
+        .iter()
+        .map(|line| line["path"].to_string())
+        .collect();
     assert_eq!(paths.len(), 4, "{paths:?}");
     let (_, said) = batch(&data, &folder, &out, &question);
     assert!(said.contains("0 done, 0 failed, 4 were there"), "{said}");
-    let (_, said) = batch(&data, &folder, &out, &["--question", QUESTION, "--retry-failed"]);
+    let (_, said) = batch(
+        &data,
+        &folder,
+        &out,
+        &["--question", QUESTION, "--retry-failed"],
+    );
     assert!(said.contains("0 done, 1 failed, 3 were there"), "{said}");
     // Another task has lines of its own.
     let (_, said) = batch(&data, &folder, &out, &["--summarize", "2"]);

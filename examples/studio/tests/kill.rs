@@ -53,8 +53,18 @@ fn worker(data: &Path, i: usize, shared: &[String]) -> Process {
 fn none_is_lost(data: &Path, queue: &str) {
     let store = data.join("store").display().to_string();
     let shared: Vec<String> = [
-        "--queue", queue, "--store", &store, "--heartbeat-seconds", "1", "--max-attempts", "60",
-        "--requests-per-minute", "0", "--cache-mb", "0",
+        "--queue",
+        queue,
+        "--store",
+        &store,
+        "--heartbeat-seconds",
+        "1",
+        "--max-attempts",
+        "60",
+        "--requests-per-minute",
+        "0",
+        "--cache-mb",
+        "0",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -116,7 +126,9 @@ fn states(server: &Server) -> HashMap<String, usize> {
     let list: Value = server.get("/api/v1/jobs?limit=500").json();
     let mut states = HashMap::new();
     for job in list["jobs"].as_array().unwrap() {
-        *states.entry(job["state"].as_str().unwrap().to_owned()).or_default() += 1;
+        *states
+            .entry(job["state"].as_str().unwrap().to_owned())
+            .or_default() += 1;
     }
     states
 }
@@ -132,9 +144,21 @@ fn no_job_is_lost_with_sqlite() {
 #[test]
 fn no_job_is_lost_with_redis() {
     let data = tempfile::tempdir().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let started = Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+        .args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--dir",
+        ])
         .arg(data.path())
         .stdout(Stdio::null())
         .spawn();

@@ -46,11 +46,24 @@ fn two_hundred_clients_see_no_error() {
                     let id = &documents[round % documents.len()];
                     let started = Instant::now();
                     let (what, reply) = match round % 4 {
-                        0 => ("ask", server.post("/api/v1/ask",
-                            &json!({"document_id": id, "question": QUESTION}))),
-                        1 => ("layout", server.post("/api/v1/layout",
-                            &json!({"document_id": id, "render": {"preset": "dense"}}))),
-                        2 => ("page", server.get(&format!("/api/v1/documents/{id}/pages/1.png"))),
+                        0 => (
+                            "ask",
+                            server.post(
+                                "/api/v1/ask",
+                                &json!({"document_id": id, "question": QUESTION}),
+                            ),
+                        ),
+                        1 => (
+                            "layout",
+                            server.post(
+                                "/api/v1/layout",
+                                &json!({"document_id": id, "render": {"preset": "dense"}}),
+                            ),
+                        ),
+                        2 => (
+                            "page",
+                            server.get(&format!("/api/v1/documents/{id}/pages/1.png")),
+                        ),
                         _ => ("document", server.get(&format!("/api/v1/documents/{id}"))),
                     };
                     match reply.status {
@@ -78,12 +91,24 @@ fn two_hundred_clients_see_no_error() {
     }
     let times = times.lock().unwrap();
     for what in ["ask", "layout", "page", "document"] {
-        let mut of: Vec<f64> = times.iter().filter(|(w, _)| *w == what).map(|(_, t)| *t).collect();
+        let mut of: Vec<f64> = times
+            .iter()
+            .filter(|(w, _)| *w == what)
+            .map(|(_, t)| *t)
+            .collect();
         of.sort_by(f64::total_cmp);
         let at = |share: f64| of[((of.len() - 1) as f64 * share) as usize] * 1000.0;
-        eprintln!("{what:>9}: {:6} answered, p50 {:7.1} ms, p95 {:7.1} ms", of.len(), at(0.5), at(0.95));
+        eprintln!(
+            "{what:>9}: {:6} answered, p50 {:7.1} ms, p95 {:7.1} ms",
+            of.len(),
+            at(0.5),
+            at(0.95)
+        );
     }
-    eprintln!("refused with 429: {}; resident MB: {memory:?}", busy.load(Ordering::Relaxed));
+    eprintln!(
+        "refused with 429: {}; resident MB: {memory:?}",
+        busy.load(Ordering::Relaxed)
+    );
     // From the first third on.
     let settled = &memory[memory.len() / 3..];
     let (low, high) = (settled.iter().min().unwrap(), settled.iter().max().unwrap());

@@ -22,7 +22,10 @@ const MAX_LISTED: usize = 1000;
 
 /// An upload.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes the form; the handler reads it part by part")]
+#[allow(
+    dead_code,
+    reason = "describes the form; the handler reads it part by part"
+)]
 pub(super) struct Upload {
     /// One TXT, Markdown, PDF or DOCX file, or page images (PNG, JPEG) in order.
     #[schema(value_type = Vec<String>, format = Binary)]
@@ -140,7 +143,11 @@ pub(super) async fn text(
         }
         let inversion = Inverter::of(&typesetter).invert(&pages);
         let inversion = inversion.map_err(|error| {
-            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "no_code", error.to_string())
+            ApiError::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "no_code",
+                error.to_string(),
+            )
         })?;
         Ok::<_, ApiError>(inversion.document.text())
     })

@@ -55,7 +55,9 @@ async fn explain(response: Response) -> Response {
         return response;
     }
     let (head, body) = response.into_parts();
-    let text = axum::body::to_bytes(body, 8 << 10).await.unwrap_or_default();
+    let text = axum::body::to_bytes(body, 8 << 10)
+        .await
+        .unwrap_or_default();
     let (code, otherwise) = match head.status {
         StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "this is not possible here"),
         StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "the body is too large"),
@@ -123,9 +125,7 @@ fn admit(app: &App, request: &Request<Body>, is_api: bool) -> Result<(), ApiErro
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = value.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then_some(key.trim())
+    scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
 }
 
 /// On loopback without keys, only names of this machine are answered to: a web page could
@@ -134,12 +134,15 @@ fn check_host(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
     if !app.keys.is_empty() || !app.settings.address.ip().is_loopback() {
         return Ok(());
     }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let name = host.map(host_name).unwrap_or_default();
     let is_loopback = name
         .parse::<std::net::IpAddr>()
         .is_ok_and(|address| address.is_loopback());
-    let is_known = (app.settings.allowed_hosts.iter()).any(|known| known.eq_ignore_ascii_case(name));
+    let is_known =
+        (app.settings.allowed_hosts.iter()).any(|known| known.eq_ignore_ascii_case(name));
     if is_loopback || is_known || name.eq_ignore_ascii_case("localhost") {
         return Ok(());
     }

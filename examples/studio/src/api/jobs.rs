@@ -110,7 +110,9 @@ pub(super) async fn submit(
     let most = app.settings.max_queued;
     if queued >= most {
         app.metrics.refused("queue");
-        return Err(ApiError::busy(format!("{most} jobs are queued already; try again later")));
+        return Err(ApiError::busy(format!(
+            "{most} jobs are queued already; try again later"
+        )));
     }
     let name = info.info.name.clone();
     let record = app.queue.submit(task, name, request.priority).await?;
@@ -125,7 +127,10 @@ pub(super) async fn list(
     Query(query): Query<JobsQuery>,
 ) -> Result<Json<Jobs>, ApiError> {
     let limit = query.limit.unwrap_or(50).clamp(1, MAX_LISTED);
-    let records = app.queue.list(query.state, limit, query.before.as_deref()).await?;
+    let records = app
+        .queue
+        .list(query.state, limit, query.before.as_deref())
+        .await?;
     Ok(Json(Jobs {
         jobs: records.into_iter().map(Job::from).collect(),
     }))

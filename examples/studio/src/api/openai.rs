@@ -258,7 +258,10 @@ struct Head {
 
 impl Head {
     fn part(&self, delta: &Value, finish: Option<&str>) -> SseEvent {
-        self.event(json!([{"index": 0, "delta": delta, "finish_reason": finish, "logprobs": null}]), None)
+        self.event(
+            json!([{"index": 0, "delta": delta, "finish_reason": finish, "logprobs": null}]),
+            None,
+        )
     }
 
     fn event(&self, choices: Value, usage: Option<&Usage>) -> SseEvent {

@@ -115,9 +115,8 @@ pub(super) async fn health() -> &'static str {
     responses((status = 200, description = "They can", body = String),
         (status = 503, description = "They cannot", body = ErrorBody)))]
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
-    let not = |code: &str, message: String| {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
-    };
+    let not =
+        |code: &str, message: String| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message);
     if *app.stopping.borrow() {
         return Err(not("stopping", "the server is stopping".to_owned()));
     }

@@ -84,7 +84,9 @@ pub(super) async fn layout(
     State(app): State<Arc<App>>,
     Json(request): Json<LayoutRequest>,
 ) -> Result<Json<Layout>, ApiError> {
-    Ok(Json(layout_of(&app, &request.render, request.document_id.as_deref()).await?))
+    Ok(Json(
+        layout_of(&app, &request.render, request.document_id.as_deref()).await?,
+    ))
 }
 
 async fn layout_of(app: &App, style: &Style, id: Option<&str>) -> Result<Layout, ApiError> {
@@ -141,7 +143,9 @@ pub(super) async fn page(
     Path((id, file)): Path<(String, String)>,
     Query(query): Query<RenderQuery>,
 ) -> Result<Response, ApiError> {
-    let number = file.strip_suffix(".png").and_then(|n| n.parse::<usize>().ok());
+    let number = file
+        .strip_suffix(".png")
+        .and_then(|n| n.parse::<usize>().ok());
     let missing = || ApiError::not_found("page", &shown(&file));
     let number = number.ok_or_else(missing)?;
     let render_id = query.render.as_deref().unwrap_or(BUILTIN);
@@ -174,7 +178,10 @@ pub(super) async fn archive(
         .map_err(ApiError::internal)?;
     let headers = [
         (header::CONTENT_TYPE, "application/zip"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"pages.zip\""),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"pages.zip\"",
+        ),
     ];
     Ok((headers, packed).into_response())
 }
@@ -256,7 +263,10 @@ fn draw(document: &Document, style: &Style) -> Result<Rendered, ApiError> {
 
 /// Page images.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "describes the form; the handler reads it part by part")]
+#[allow(
+    dead_code,
+    reason = "describes the form; the handler reads it part by part"
+)]
 pub(super) struct Pages {
     /// PNG files of pages, in any order.
     #[schema(value_type = Vec<String>, format = Binary)]

@@ -149,7 +149,11 @@ async fn now(app: Arc<App>, request: TaskRequest, mode: Mode) -> Result<Response
 }
 
 /// Runs a task for a request, and stops it when the request is given up.
-pub(super) async fn run(app: &Arc<App>, task: Task, listener: Listener) -> Result<Outcome, ApiError> {
+pub(super) async fn run(
+    app: &Arc<App>,
+    task: Task,
+    listener: Listener,
+) -> Result<Outcome, ApiError> {
     let cancel = CancelToken::default();
     let guard = cancel.on_drop();
     let ended = app.engine.run_now(task, listener, cancel).await;

@@ -135,8 +135,7 @@ pub fn decode(bytes: &[u8]) -> Result<Document, String> {
             } => {
                 let (png, rest) = images.split_at_checked(bytes).ok_or("it is cut off")?;
                 images = rest;
-                let page =
-                    Page::from_image_bytes(&name, png).map_err(|error| error.to_string())?;
+                let page = Page::from_image_bytes(&name, png).map_err(|error| error.to_string())?;
                 Block::Page(PageImage {
                     name,
                     width: page.width,

@@ -117,7 +117,10 @@ mod tests {
                 let drawn = typesetter.render(&document).unwrap().len() as f64;
                 let budget = typesetter.page_budget().unwrap();
                 let about = measure.estimate(&budget).pages as f64;
-                assert!((about - drawn).abs() <= 1.0 + 0.15 * drawn, "{preset}: {about} {drawn}");
+                assert!(
+                    (about - drawn).abs() <= 1.0 + 0.15 * drawn,
+                    "{preset}: {about} {drawn}"
+                );
             }
         }
     }

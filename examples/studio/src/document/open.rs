@@ -275,7 +275,10 @@ fn open(path: &Path, name: &str, bounds: &Bounds) -> Result<Opened, Failure> {
         return Err(Failure::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
-            format!("about {pages} pages, over the limit of {}; split it", bounds.pages),
+            format!(
+                "about {pages} pages, over the limit of {}; split it",
+                bounds.pages
+            ),
         ));
     }
     let text = document.text();

@@ -102,7 +102,10 @@ mod tests {
         cache.put("b", 2, 4);
         assert_eq!(cache.get("a"), Some(1));
         cache.put("c", 3, 4);
-        assert_eq!((cache.get("a"), cache.get("b"), cache.get("c")), (Some(1), None, Some(3)));
+        assert_eq!(
+            (cache.get("a"), cache.get("b"), cache.get("c")),
+            (Some(1), None, Some(3))
+        );
         cache.put("d", 4, 11);
         assert_eq!(cache.get("d"), None);
         cache.put("a", 5, 6);

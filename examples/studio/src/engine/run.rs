@@ -126,9 +126,9 @@ impl Run<'_> {
                     let mut outcome = outcome(&reply, before);
                     let found: Vec<crate::task::ExtractionOut> =
                         reply.output.into_iter().map(Into::into).collect();
-                    let missing = fields.iter().filter(|name| {
-                        !found.iter().any(|e| e.field.as_ref() == Some(*name))
-                    });
+                    let missing = fields
+                        .iter()
+                        .filter(|name| !found.iter().any(|e| e.field.as_ref() == Some(*name)));
                     outcome.missing_fields = missing.cloned().collect();
                     outcome.extraction = Some(found);
                     outcome
@@ -282,10 +282,7 @@ fn heat_map(scan: &Scan, scores: &[f32], reused: bool) -> ScanOut {
     }
 }
 
-fn outcome<T>(
-    reply: &Reply<T>,
-    before: Option<&glyph_pipeline::StageSeconds>,
-) -> Outcome {
+fn outcome<T>(reply: &Reply<T>, before: Option<&glyph_pipeline::StageSeconds>) -> Outcome {
     Outcome {
         answer: None,
         summary: None,

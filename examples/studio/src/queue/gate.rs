@@ -1,7 +1,7 @@
 //! A semaphore that lets the highest priority in first.
 
-use std::collections::BTreeMap;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
@@ -97,7 +97,12 @@ mod tests {
         let first = gate.enter(Priority::Low).await;
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = Vec::new();
-        for priority in [Priority::Low, Priority::Normal, Priority::High, Priority::Normal] {
+        for priority in [
+            Priority::Low,
+            Priority::Normal,
+            Priority::High,
+            Priority::Normal,
+        ] {
             let (gate, order) = (gate.clone(), order.clone());
             tasks.push(tokio::spawn(async move {
                 let _permit = gate.enter(priority).await;
@@ -106,14 +111,25 @@ mod tests {
             tokio::task::yield_now().await;
         }
         // One that gives up while it waits.
-        let gone = tokio::time::timeout(std::time::Duration::from_millis(5), gate.enter(Priority::High));
+        let gone = tokio::time::timeout(
+            std::time::Duration::from_millis(5),
+            gate.enter(Priority::High),
+        );
         assert!(gone.await.is_err());
         drop(first);
         for task in tasks {
             task.await.unwrap();
         }
         let order = order.lock().unwrap().clone();
-        assert_eq!(order, [Priority::High, Priority::Normal, Priority::Normal, Priority::Low]);
+        assert_eq!(
+            order,
+            [
+                Priority::High,
+                Priority::Normal,
+                Priority::Normal,
+                Priority::Low
+            ]
+        );
         drop(gate.enter(Priority::Low).await);
     }
 }

@@ -100,7 +100,10 @@ impl Records {
         before: Option<&str>,
     ) -> Result<Vec<Record>, QueueError> {
         let bodies = each!(self, records => records.list(state, limit, before).await)?;
-        bodies.iter().map(|body| decode("of a list", body)).collect()
+        bodies
+            .iter()
+            .map(|body| decode("of a list", body))
+            .collect()
     }
 
     pub(super) async fn counts(&self) -> Result<HashMap<JobState, u64>, QueueError> {

@@ -35,12 +35,14 @@ macro_rules! records {
                 state: JobState,
                 body: &str,
             ) -> Result<(), QueueError> {
-                sqlx::query("INSERT INTO studio_jobs (id, state, version, body) VALUES ($1, $2, 1, $3)")
-                    .bind(id)
-                    .bind(state.name())
-                    .bind(body)
-                    .execute(&self.pool)
-                    .await?;
+                sqlx::query(
+                    "INSERT INTO studio_jobs (id, state, version, body) VALUES ($1, $2, 1, $3)",
+                )
+                .bind(id)
+                .bind(state.name())
+                .bind(body)
+                .execute(&self.pool)
+                .await?;
                 Ok(())
             }
 

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::Utc;
-use tokio::sync::{broadcast, watch};
+use tokio::runtime::Handle;
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::delivery::Handler;
-use super::{Changed, Events, Gate, JobError, JobState, Priority, Queue, QueueError, Record};
 use super::result_name;
+use super::{Changed, Events, Gate, JobError, JobState, Priority, Queue, QueueError, Record};
 use crate::engine::{CancelToken, Engine, Listener};
 use crate::error::ApiError;
 use crate::metrics::Metrics;
@@ -95,7 +96,19 @@ impl Worker {
         }
         let mut takers = JoinSet::new();
         for priority in Priority::ALL {
-            takers.spawn(self.clone().take(priority));
+            // The futures of apalis cannot be proven to be `Send`, so each has a thread to stay on.
+            let (worker, runtime) = (self.clone(), Handle::current());
+            let (ended, end) = oneshot::channel();
+            let taker = std::thread::Builder::new().name(format!("jobs-{}", priority.name()));
+            let started = taker.spawn(move || {
+                runtime.block_on(worker.take(priority));
+                let _ = ended.send(());
+            });
+            if let Err(error) = started {
+                tracing::error!(%error, "no thread can be started; jobs will not run here");
+                return;
+            }
+            takers.spawn(end);
         }
         let watching = tokio::spawn(self.clone().watch_queue());
         let mut stop = self.stop.clone();
@@ -141,7 +154,10 @@ impl Worker {
         if let Err(error) = self.job(id, priority).await {
             // The ticket is used up, so there has to be another.
             tracing::warn!(job = id, %error, "a job could not be taken; trying again");
-            let again = self.queue.delivery.send(id, priority, Duration::from_secs(1));
+            let again = self
+                .queue
+                .delivery
+                .send(id, priority, Duration::from_secs(1));
             if let Err(error) = again.await {
                 tracing::error!(job = id, %error, "its ticket is lost until it is missed");
             }
@@ -182,7 +198,9 @@ impl Worker {
             true
         });
         match claimed.await? {
-            Changed::Done(record) if record.state == JobState::Running => self.attempt(record).await,
+            Changed::Done(record) if record.state == JobState::Running => {
+                self.attempt(record).await
+            }
             Changed::Refused(record) if record.state == JobState::Running => {
                 // Another worker has it, which may be dead: look again when its lease has ended.
                 let left = record.lease.map_or(Duration::ZERO, |lease| {
@@ -197,10 +215,16 @@ impl Worker {
 
     async fn attempt(&self, record: Record) -> Result<(), QueueError> {
         let id = record.id.clone();
-        tracing::info!(job = id, attempt = record.attempts, mode = record.task.mode.name(), "job");
+        tracing::info!(
+            job = id,
+            attempt = record.attempts,
+            mode = record.task.mode.name(),
+            "job"
+        );
         let cancel = CancelToken::default();
         let (events, _) = broadcast::channel(BEHIND);
-        self.running().insert(id.clone(), (cancel.clone(), events.clone()));
+        self.running()
+            .insert(id.clone(), (cancel.clone(), events.clone()));
         let progress: Arc<Mutex<Option<ProgressOut>>> = Arc::default();
         let latest = progress.clone();
         let listener: Listener = Arc::new(move |event: Event| {
@@ -211,7 +235,9 @@ impl Worker {
             let _ = events.send(Arc::new(event));
         });
         let ended = {
-            let run = self.engine.run(record.task.clone(), listener, cancel.clone(), None);
+            let run = self
+                .engine
+                .run(record.task.clone(), listener, cancel.clone(), None);
             let watch = self.watch(&id, &cancel, &progress);
             tokio::pin!(run);
             tokio::select! {
@@ -231,7 +257,10 @@ impl Worker {
         let mut renewed = std::time::Instant::now();
         loop {
             tokio::time::sleep(WATCH).await;
-            let now = progress.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let now = progress
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
             let mine = |record: &Record| {
                 record.state == JobState::Running && record.worker.as_ref() == Some(&self.name)
             };
@@ -246,7 +275,9 @@ impl Worker {
                         }
                         mine
                     });
-                    changed.await.map(|changed| matches!(changed, Changed::Done(_)))
+                    changed
+                        .await
+                        .map(|changed| matches!(changed, Changed::Done(_)))
                 }
                 false => {
                     let found = self.queue.records.get(id).await;
@@ -284,7 +315,9 @@ impl Worker {
         };
         let gave_up = self.giving_up.load(Ordering::Relaxed);
         let error = ended.err();
-        let cancelled = error.as_ref().is_some_and(|error| error.code == "cancelled");
+        let cancelled = error
+            .as_ref()
+            .is_some_and(|error| error.code == "cancelled");
         let (state, kind) = match &error {
             None => (JobState::Done, "done"),
             Some(_) if cancelled && gave_up => (JobState::Queued, "requeued"),
@@ -297,7 +330,9 @@ impl Worker {
         if state == JobState::Queued {
             let delay = match gave_up {
                 true => Duration::ZERO,
-                false => self.retry * 2u32.saturating_pow(record.attempts.saturating_sub(1).min(10)),
+                false => {
+                    self.retry * 2u32.saturating_pow(record.attempts.saturating_sub(1).min(10))
+                }
             };
             // The ticket goes first: see the queue's page.
             self.queue.delivery.send(id, record.priority, delay).await?;
@@ -368,7 +403,9 @@ impl Worker {
                 };
                 if is_missed {
                     let delivery = &self.queue.delivery;
-                    delivery.send(&record.id, record.priority, Duration::ZERO).await?;
+                    delivery
+                        .send(&record.id, record.priority, Duration::ZERO)
+                        .await?;
                     let noted = self.queue.records.update(&record.id, |record| {
                         record.ticket = now;
                         !record.state.is_final()

@@ -19,7 +19,10 @@ pub(crate) fn program(data: &Path) -> Command {
             command.env_remove(name);
         }
     }
-    command.arg("--data").arg(data).args(["--port", "0", "--device", "cpu", "--log", "warn"]);
+    command
+        .arg("--data")
+        .arg(data)
+        .args(["--port", "0", "--device", "cpu", "--log", "warn"]);
     command
 }
 
@@ -48,7 +51,10 @@ impl Reply {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+        let found = self
+            .headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
@@ -60,7 +66,9 @@ impl Reply {
             .map(|block| {
                 let field = |name: &str| {
                     let lines = block.lines().filter_map(|line| line.strip_prefix(name));
-                    lines.map(|line| line.trim_start_matches(':').trim()).collect::<String>()
+                    lines
+                        .map(|line| line.trim_start_matches(':').trim())
+                        .collect::<String>()
                 };
                 let data = serde_json::from_str(&field("data")).unwrap_or(Value::Null);
                 (field("event"), data)
@@ -80,7 +88,12 @@ impl Server {
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        let url = line.trim().rsplit(' ').next().unwrap_or_default().to_owned();
+        let url = line
+            .trim()
+            .rsplit(' ')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         assert!(url.starts_with("http://"), "{line:?}");
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -117,7 +130,10 @@ impl Server {
         let mut body = Vec::new();
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| {
-            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            (
+                name.to_string(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
         });
         let headers = headers.collect();
         let status = response.status().as_u16();
@@ -135,7 +151,12 @@ impl Server {
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Reply {
-        self.send("POST", path, "application/json", body.to_string().as_bytes())
+        self.send(
+            "POST",
+            path,
+            "application/json",
+            body.to_string().as_bytes(),
+        )
     }
 
     pub(crate) fn delete(&self, path: &str) -> Reply {
@@ -154,7 +175,12 @@ impl Server {
             body.extend_from_slice(b"\r\n");
         }
         body.extend_from_slice(b"--BOUNDARY--\r\n");
-        self.send("POST", path, "multipart/form-data; boundary=BOUNDARY", &body)
+        self.send(
+            "POST",
+            path,
+            "multipart/form-data; boundary=BOUNDARY",
+            &body,
+        )
     }
 
     pub(crate) fn upload(&self, name: &str, bytes: &[u8]) -> String {
@@ -194,7 +220,8 @@ impl Drop for Server {
 
 /// The files of the renderer's fuzz corpus.
 pub(crate) fn corpus() -> Vec<(String, Vec<u8>)> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../glyph-render/tests/fuzz/corpus");
+    let root =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../glyph-render/tests/fuzz/corpus");
     let mut files = Vec::new();
     for folder in ["pdf", "docx", "image", "invert"] {
         let mut entries: Vec<PathBuf> = std::fs::read_dir(root.join(folder))

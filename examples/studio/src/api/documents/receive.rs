@@ -75,10 +75,13 @@ impl Received {
         // Numbered, so that page images stay in the order they came in.
         let part = PathBuf::from(format!("{:04}", self.files.len() + 1));
         let full = self.folder.path().join(&part);
-        tokio::fs::create_dir(&full).await.map_err(ApiError::internal)?;
+        tokio::fs::create_dir(&full)
+            .await
+            .map_err(ApiError::internal)?;
         let path = part.join(name);
         let file = File::create(self.folder.path().join(&path)).await;
-        self.hasher.update(if is_markdown(&path) { b"md\0" } else { b"\0" });
+        self.hasher
+            .update(if is_markdown(&path) { b"md\0" } else { b"\0" });
         self.files.push(path);
         file.map_err(ApiError::internal)
     }
@@ -132,7 +135,10 @@ pub(crate) async fn multipart(app: &App, form: Multipart) -> Result<Received, Ap
         Err(_) => Err(ApiError::new(
             StatusCode::REQUEST_TIMEOUT,
             "timeout",
-            format!("the upload took more than {} s to arrive", ARRIVAL.as_secs()),
+            format!(
+                "the upload took more than {} s to arrive",
+                ARRIVAL.as_secs()
+            ),
         )),
     }
 }
@@ -216,10 +222,15 @@ pub(crate) async fn keep(app: &App, received: Received) -> Result<(DocumentInfo,
 async fn gather(folder: &Path, files: &[PathBuf]) -> Result<PathBuf, ApiError> {
     let pages = PathBuf::from("pages");
     let full = folder.join(&pages);
-    tokio::fs::create_dir(&full).await.map_err(ApiError::internal)?;
+    tokio::fs::create_dir(&full)
+        .await
+        .map_err(ApiError::internal)?;
     for (i, file) in files.iter().enumerate() {
         let extension = file.extension().unwrap_or_default().to_ascii_lowercase();
-        if !["png", "jpg", "jpeg"].iter().any(|known| extension == *known) {
+        if !["png", "jpg", "jpeg"]
+            .iter()
+            .any(|known| extension == *known)
+        {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             let message = format!(
                 "several files are the pages of one document, so each has to be a PNG or JPEG \

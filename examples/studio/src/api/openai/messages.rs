@@ -128,7 +128,10 @@ async fn from_text(app: &App, texts: &[&str], mode: Mode) -> Result<Asked, ApiEr
                        pages, or put the text before the question, with a blank line between them";
         return Err(ApiError::invalid("messages", message));
     }
-    let question = question.strip_prefix("Question:").unwrap_or(question).trim();
+    let question = question
+        .strip_prefix("Question:")
+        .unwrap_or(question)
+        .trim();
     let mut received = Received::new(app)?;
     received.add(app, "chat.txt", document.as_bytes()).await?;
     Ok(Asked {
@@ -143,7 +146,10 @@ async fn from_file(app: &App, file: &FilePart) -> Result<String, ApiError> {
         return Ok(app.engine.info(id).await?.info.id.clone());
     }
     let data = file.file_data.as_deref().ok_or_else(|| {
-        ApiError::invalid("messages", "messages: a file needs file_data or file_id; found neither")
+        ApiError::invalid(
+            "messages",
+            "messages: a file needs file_data or file_id; found neither",
+        )
     })?;
     let bytes = decode(data)?;
     let name = file.filename.as_deref().unwrap_or("document");
@@ -182,7 +188,10 @@ fn decode(text: &str) -> Result<Vec<u8>, ApiError> {
         ApiError::invalid("messages", message)
     })?;
     STANDARD.decode(data.trim()).map_err(|error| {
-        ApiError::invalid("messages", format!("messages: the data is no base64: {error}"))
+        ApiError::invalid(
+            "messages",
+            format!("messages: the data is no base64: {error}"),
+        )
     })
 }
 
