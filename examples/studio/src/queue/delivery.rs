@@ -251,11 +251,17 @@ impl Delivery {
                     storage.vacuum_before(KEEP).await.map_err(|e| e.to_string())
                 }
                 #[cfg(feature = "postgres")]
-                Backend::Postgres(pool) => {
-                    let mut storage =
-                        storage!(apalis_postgres::PostgresStorage, pool, self, priority);
-                    storage.vacuum_before(KEEP).await.map_err(|e| e.to_string())
-                }
+                // apalis has no such call here.
+                Backend::Postgres(pool) => sqlx::query(
+                    "DELETE FROM apalis.jobs WHERE job_type = $1 AND status IN ('Done', 'Killed') \
+                     AND done_at < now() - make_interval(secs => $2)",
+                )
+                .bind(queue(priority))
+                .bind(KEEP.as_secs_f64())
+                .execute(pool)
+                .await
+                .map(|done| done.rows_affected() as usize)
+                .map_err(|error| error.to_string()),
                 #[cfg(feature = "redis")]
                 Backend::Redis(connection) => {
                     let connection = connection.clone();

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::Utc;
-use tokio::sync::{broadcast, watch};
+use tokio::runtime::Handle;
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::delivery::Handler;
@@ -95,7 +96,19 @@ impl Worker {
         }
         let mut takers = JoinSet::new();
         for priority in Priority::ALL {
-            takers.spawn(self.clone().take(priority));
+            // The futures of apalis cannot be proven to be `Send`, so each has a thread to stay on.
+            let (worker, runtime) = (self.clone(), Handle::current());
+            let (ended, end) = oneshot::channel();
+            let taker = std::thread::Builder::new().name(format!("jobs-{}", priority.name()));
+            let started = taker.spawn(move || {
+                runtime.block_on(worker.take(priority));
+                let _ = ended.send(());
+            });
+            if let Err(error) = started {
+                tracing::error!(%error, "no thread can be started; jobs will not run here");
+                return;
+            }
+            takers.spawn(end);
         }
         let watching = tokio::spawn(self.clone().watch_queue());
         let mut stop = self.stop.clone();
