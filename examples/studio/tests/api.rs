@@ -1,5 +1,5 @@
 //! The API as a client sees it: the real server, real requests.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod support;
 
@@ -310,7 +310,7 @@ fn what_is_asked_in_the_wrong_way_is_refused_with_a_reason() {
         (
             server.form("/api/v1/documents", &[("a.txt", b"1"), ("b.txt", b"2")]),
             400,
-            "images",
+            "image",
         ),
         (
             server.form("/api/v1/documents", &[("a.gif", b"GIF89a\0\x80")]),

@@ -3,7 +3,7 @@
 //! With SQLite always; with Redis where `redis-server` is installed (Debian: `apt-get install
 //! redis-server`); with PostgreSQL where `GLYPH_STUDIO_TEST_POSTGRES` holds the URL of an empty
 //! database.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 #![cfg(unix)]
 
 mod support;

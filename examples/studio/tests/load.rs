@@ -5,7 +5,7 @@
 //! ```
 //!
 //! `GLYPH_STUDIO_LOAD_SECONDS` makes it shorter.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod support;
 
