@@ -10,10 +10,12 @@ pub use finer::{FinerConfig, FinerModel, SplitStep};
 pub use line::LineReading;
 pub use model::{ReadoutConfig, ReadoutModel};
 
+use std::sync::OnceLock;
+
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use burn_store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
+use burn_store::SafetensorsStore;
 use glyph_encode::VisionTokens;
-use glyph_encode::builtin::unpack;
+use glyph_encode::builtin::{load_weights, unpack};
 
 use crate::{Cell, Charset, DecodeError};
 use line::LineBuilder;
@@ -33,23 +35,15 @@ const BATCH_TOKENS: usize = 512;
 /// Half-width cells in a patch.
 const CELLS_PER_PATCH: usize = 2;
 
-fn load<M: ModuleSnapshot>(module: &mut M, bytes: Vec<u8>) -> Result<(), String> {
-    let mut store =
-        SafetensorsStore::from_bytes(Some(bytes)).with_from_adapter(HalfPrecisionAdapter::new());
-    let result = module.load_from(&mut store).map_err(|e| e.to_string())?;
-    if result.unused.is_empty() {
-        return Ok(());
-    }
-    Err(format!("unused tensors: {}", result.unused.join(", ")))
-}
-
 /// The built-in readout: every token tells its own cells, all at once.
 #[derive(Debug)]
 pub struct BuiltinReadout {
     model: ReadoutModel,
     config: ReadoutConfig,
     /// Splits tokens of further ratios.
-    finer: Option<FinerModel>,
+    finer: OnceLock<FinerModel>,
+    /// The embedded ones, packed: loaded when a token asks for them.
+    embedded: Option<&'static [u8]>,
     calibration: CalibrationTable,
     device: Device,
 }
@@ -62,12 +56,9 @@ impl BuiltinReadout {
     #[cfg(feature = "builtin-weights")]
     pub fn new(device: &Device) -> Result<Self, DecodeError> {
         let bytes = include_bytes!("../assets/readout.safetensors");
-        let finer = include_bytes!("../assets/finer.safetensors");
-        Ok(
-            Self::from_bytes("embedded readout.safetensors", bytes.to_vec(), device)?
-                .with_finer("embedded finer.safetensors", finer)?
-                .with_calibration(CalibrationTable::builtin()?),
-        )
+        let mut readout = Self::from_bytes("embedded readout.safetensors", bytes.to_vec(), device)?;
+        readout.embedded = Some(include_bytes!("../assets/finer.safetensors"));
+        Ok(readout.with_calibration(CalibrationTable::builtin()?))
     }
 
     /// Loads weights that `train_reader` exported. Confidences are the softmax's own until
@@ -83,11 +74,12 @@ impl BuiltinReadout {
         let set = Charset::builtin();
         let config = ReadoutConfig::new(set.head_classes(), set.tail_classes());
         let mut model = config.init(device);
-        load(&mut model, bytes).map_err(fail)?;
+        load_weights(&mut model, SafetensorsStore::from_bytes(Some(bytes))).map_err(fail)?;
         Ok(Self {
             model,
             config,
-            finer: None,
+            finer: OnceLock::new(),
+            embedded: None,
             calibration: CalibrationTable::default(),
             device: device.clone(),
         })
@@ -99,14 +91,29 @@ impl BuiltinReadout {
     /// # Errors
     /// If a tensor is missing, unused or of another shape.
     pub fn with_finer(mut self, name: &str, packed: &[u8]) -> Result<Self, DecodeError> {
+        self.finer = OnceLock::from(self.load_finer(name, packed)?);
+        Ok(self)
+    }
+
+    fn load_finer(&self, name: &str, packed: &[u8]) -> Result<FinerModel, DecodeError> {
         let fail = |reason: String| DecodeError::Weights {
             name: name.to_owned(),
             reason,
         };
         let mut model = FinerConfig::default().init(&self.device);
-        load(&mut model, unpack(packed).map_err(fail)?).map_err(fail)?;
-        self.finer = Some(model);
-        Ok(self)
+        let bytes = unpack(packed).map_err(&fail)?;
+        load_weights(&mut model, SafetensorsStore::from_bytes(Some(bytes))).map_err(&fail)?;
+        Ok(model)
+    }
+
+    /// The layers that split tokens of further ratios, if there are any.
+    fn finer(&self) -> Result<Option<&FinerModel>, DecodeError> {
+        if let (None, Some(packed)) = (self.finer.get(), self.embedded) {
+            let model = self.load_finer("embedded finer.safetensors", packed)?;
+            // Another thread may have been faster, with the same weights.
+            let _ = self.finer.set(model);
+        }
+        Ok(self.finer.get())
     }
 
     /// Corrects confidences by `calibration`, which belongs to these weights.
@@ -126,7 +133,7 @@ impl BuiltinReadout {
             return Ok(self.model.cells(tokens, level));
         }
         let unknown = || DecodeError::MergeSize { found: merge_size };
-        let finer = self.finer.as_ref().ok_or_else(unknown)?;
+        let finer = self.finer()?.ok_or_else(unknown)?;
         let level = level(finer.base(merge_size)).ok_or_else(unknown)?;
         Ok(self.model.cells(finer.split(tokens, merge_size), level))
     }

@@ -15,12 +15,12 @@ pub use coarser::{CoarserConfig, CoarserModel, MergeStep};
 pub use model::{
     BuiltinEncoderConfig, EncoderModel, PATCH_SIZE, PATCHES_PER_ROW, WINDOW_SIZE, WINDOW_WIDTH,
 };
-pub use packed::{pack, unpack};
+pub use packed::{load_weights, pack, unpack};
 pub(crate) use preprocess::is_blank;
 pub use preprocess::{ROW_WIDTH, row_windows};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use burn_store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
+use burn_store::SafetensorsStore;
 use glyph_render::BBox;
 
 use crate::rows::{Row, text_rows};
@@ -41,6 +41,8 @@ pub struct BuiltinEncoder {
     config: BuiltinEncoderConfig,
     /// Further ratios, and a name for their weights.
     coarser: Option<(CoarserModel, String)>,
+    /// The embedded ones, packed: loaded when a size asks for them.
+    embedded: Option<&'static [u8]>,
     /// Patches of a token, local and global.
     merge_sizes: [usize; 2],
     fingerprint: String,
@@ -55,9 +57,9 @@ impl BuiltinEncoder {
     #[cfg(feature = "builtin-weights")]
     pub fn new(device: &Device) -> Result<Self, EncodeError> {
         let bytes = include_bytes!("../assets/encoder.safetensors");
-        let coarser = include_bytes!("../assets/coarser.safetensors");
-        Self::from_bytes("embedded encoder.safetensors", bytes.to_vec(), device)?
-            .with_coarser("embedded coarser.safetensors", coarser)
+        let mut encoder = Self::from_bytes("embedded encoder.safetensors", bytes.to_vec(), device)?;
+        encoder.embedded = Some(include_bytes!("../assets/coarser.safetensors"));
+        Ok(encoder)
     }
 
     /// Loads weights that `train_reader` exported.
@@ -72,11 +74,12 @@ impl BuiltinEncoder {
         let config = BuiltinEncoderConfig::default();
         let mut model = config.init(device);
         let fingerprint = format!("builtin-{}", &blake3::hash(&bytes).to_hex()[..16]);
-        load(&mut model, bytes).map_err(fail)?;
+        load_weights(&mut model, SafetensorsStore::from_bytes(Some(bytes))).map_err(fail)?;
         Ok(Self {
             model,
             config,
             coarser: None,
+            embedded: None,
             merge_sizes: DEFAULT_SIZES,
             fingerprint,
             device: device.clone(),
@@ -94,7 +97,8 @@ impl BuiltinEncoder {
             reason,
         };
         let mut model = CoarserConfig::default().init(&self.device);
-        load(&mut model, unpack(packed).map_err(fail)?).map_err(fail)?;
+        let bytes = unpack(packed).map_err(&fail)?;
+        load_weights(&mut model, SafetensorsStore::from_bytes(Some(bytes))).map_err(&fail)?;
         let hash = blake3::hash(packed).to_hex()[..16].to_owned();
         self.coarser = Some((model, hash));
         Ok(self)
@@ -104,8 +108,8 @@ impl BuiltinEncoder {
     /// 4, 8, 16 and 24 patches are about 1.9, 3.8, 7.6 and 11 text tokens.
     pub fn available_merge_sizes(&self) -> Vec<usize> {
         let mut sizes = self.config.merge_sizes.clone();
-        if let Some((coarser, _)) = &self.coarser {
-            sizes.extend(coarser.merge_sizes());
+        if self.coarser.is_some() || self.embedded.is_some() {
+            sizes.extend(CoarserConfig::default().merge_sizes());
         }
         sizes.sort_unstable();
         sizes
@@ -115,7 +119,8 @@ impl BuiltinEncoder {
     /// not called.
     ///
     /// # Errors
-    /// If a size is none of [`available_merge_sizes`](Self::available_merge_sizes).
+    /// If a size is none of [`available_merge_sizes`](Self::available_merge_sizes), or the embedded
+    /// weights do not fit, which the crate's tests rule out.
     pub fn with_merge_sizes(mut self, local: usize, global: usize) -> Result<Self, EncodeError> {
         let available = self.available_merge_sizes();
         if let Some(size) = [local, global].iter().find(|s| !available.contains(s)) {
@@ -126,7 +131,13 @@ impl BuiltinEncoder {
             });
         }
         self.merge_sizes = [local, global];
-        Ok(self)
+        let own = |size: &usize| self.config.merge_sizes.contains(size);
+        match self.embedded {
+            Some(packed) if self.coarser.is_none() && !self.merge_sizes.iter().all(own) => {
+                self.with_coarser("embedded coarser.safetensors", packed)
+            }
+            _ => Ok(self),
+        }
     }
 
     /// Patches that one vision token stands for.
@@ -239,16 +250,6 @@ impl VisionEncoder for BuiltinEncoder {
             _ => format!("{}-{local}-{global}", self.fingerprint),
         }
     }
-}
-
-fn load<M: ModuleSnapshot>(module: &mut M, bytes: Vec<u8>) -> Result<(), String> {
-    let mut store =
-        SafetensorsStore::from_bytes(Some(bytes)).with_from_adapter(HalfPrecisionAdapter::new());
-    let result = module.load_from(&mut store).map_err(|e| e.to_string())?;
-    if result.unused.is_empty() {
-        return Ok(());
-    }
-    Err(format!("unused tensors: {}", result.unused.join(", ")))
 }
 
 /// The part of a row's box that a token stands for.

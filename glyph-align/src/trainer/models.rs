@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use burn_store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
 use glyph_decode::{Charset, FinerConfig, FinerModel, ReadoutConfig, ReadoutModel};
 use glyph_encode::builtin::{BuiltinEncoderConfig, CoarserConfig, CoarserModel, EncoderModel};
-use glyph_encode::builtin::{pack, unpack};
+use glyph_encode::builtin::{load_weights, pack, unpack};
 
 use crate::{AlignError, ReadingLoss, TrainingConfig};
 
@@ -226,11 +226,5 @@ fn load<M: ModuleSnapshot>(
     store: SafetensorsStore,
     path: PathBuf,
 ) -> Result<(), AlignError> {
-    let mut store = store.with_from_adapter(HalfPrecisionAdapter::new());
-    let reason = match module.load_from(&mut store) {
-        Ok(result) if result.unused.is_empty() => return Ok(()),
-        Ok(result) => format!("unused tensors: {}", result.unused.join(", ")),
-        Err(error) => error.to_string(),
-    };
-    Err(AlignError::Checkpoint { path, reason })
+    load_weights(module, store).map_err(|reason| AlignError::Checkpoint { path, reason })
 }

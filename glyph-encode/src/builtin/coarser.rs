@@ -37,6 +37,11 @@ impl Default for CoarserConfig {
 }
 
 impl CoarserConfig {
+    /// Patches of the tokens that the steps lead to.
+    pub fn merge_sizes(&self) -> impl Iterator<Item = usize> {
+        self.steps.iter().map(|step| step.to)
+    }
+
     /// Makes mergers with fresh weights.
     pub fn init(&self, device: &Device) -> CoarserModel {
         let d = self.hidden_size;
@@ -85,11 +90,6 @@ impl CoarserModel {
             }
         }
         self
-    }
-
-    /// Patches of the tokens that this model can make.
-    pub fn merge_sizes(&self) -> impl Iterator<Item = usize> {
-        self.sizes.chunks_exact(2).map(|s| s[1])
     }
 
     /// Patches of the tokens that [`CoarserModel::merge`] makes tokens of `to` patches of.

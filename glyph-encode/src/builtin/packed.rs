@@ -1,4 +1,5 @@
-//! Weights in eight bits: matrices as integers with a scale for every 32 of them.
+//! Files of weights: how they are loaded, and how they are packed in eight bits, matrices as
+//! integers with a scale for every 32 of them.
 //!
 //! The block format is Q8_0 of
 //! [GGML](https://github.com/ggml-org/llama.cpp/blob/master/ggml/src/ggml-quants.c), kept in a
@@ -6,6 +7,7 @@
 //! same shape, and `name.scale`, `[rows, columns / 32]` in half precision. All else is in half
 //! precision under its own name.
 
+use burn_store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
 use half::f16;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -111,6 +113,22 @@ pub fn unpack(bytes: &[u8]) -> Result<Vec<u8>, String> {
         });
     }
     write(&out)
+}
+
+/// Loads weights in half precision, as `train_reader` exports them, into a module of 32-bit numbers.
+///
+/// # Errors
+/// If a tensor is missing, unused or of another shape; names it.
+pub fn load_weights<M: ModuleSnapshot>(
+    module: &mut M,
+    store: SafetensorsStore,
+) -> Result<(), String> {
+    let mut store = store.with_from_adapter(HalfPrecisionAdapter::new());
+    let result = module.load_from(&mut store).map_err(|e| e.to_string())?;
+    if result.unused.is_empty() {
+        return Ok(());
+    }
+    Err(format!("unused tensors: {}", result.unused.join(", ")))
 }
 
 fn parse(bytes: &[u8]) -> Result<SafeTensors<'_>, String> {
