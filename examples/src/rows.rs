@@ -76,6 +76,7 @@ pub fn pages(rows: &[KnownRow]) -> Vec<Page> {
             width,
             height,
             pixels,
+            color: None,
             lines: Vec::new(),
             layout: Some(layout),
         }

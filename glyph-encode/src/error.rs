@@ -18,6 +18,23 @@ pub enum EncodeError {
         /// What was found.
         found: usize,
     },
+    /// A page's colours do not fill its size.
+    #[error(
+        "page {page}: expected {expected} bytes of colour ({width} x {height} pixels, three each), \
+         found {found}"
+    )]
+    ColorCount {
+        /// Page number.
+        page: u32,
+        /// Width of the page.
+        width: u32,
+        /// Height of the page.
+        height: u32,
+        /// `3 * width * height`.
+        expected: usize,
+        /// What was found.
+        found: usize,
+    },
     /// Weights that do not fit the model.
     #[error("weights {name}: {reason}")]
     Weights {

@@ -53,22 +53,34 @@ use image::RgbImage;
 
 use crate::EncodeError;
 
-/// A grey page as a colour picture: each grey value three times.
+/// A page as a colour picture: its colours where it has any, or each grey value three times.
 ///
 /// # Errors
 ///
 /// If the pixels do not fill the page.
 pub fn page_to_rgb(page: &Page) -> Result<RgbImage, EncodeError> {
     let expected = page.width as usize * page.height as usize;
-    let bytes = page.pixels.iter().flat_map(|&grey| [grey; 3]).collect();
-    Some(page.pixels.len())
-        .filter(|&found| found == expected)
-        .and_then(|_| RgbImage::from_raw(page.width, page.height, bytes))
-        .ok_or(EncodeError::PixelCount {
+    if page.pixels.len() != expected {
+        return Err(EncodeError::PixelCount {
             page: page.number,
             width: page.width,
             height: page.height,
             expected,
             found: page.pixels.len(),
+        });
+    }
+    let bytes = match &page.color {
+        Some(color) => color.clone(),
+        None => page.pixels.iter().flat_map(|&grey| [grey; 3]).collect(),
+    };
+    let found = bytes.len();
+    RgbImage::from_raw(page.width, page.height, bytes)
+        .filter(|_| found == 3 * expected)
+        .ok_or(EncodeError::ColorCount {
+            page: page.number,
+            width: page.width,
+            height: page.height,
+            expected: 3 * expected,
+            found,
         })
 }

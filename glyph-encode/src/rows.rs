@@ -202,6 +202,7 @@ mod tests {
             width,
             height,
             pixels: vec![255; width as usize * height as usize],
+            color: None,
             lines: Vec::new(),
             layout: None,
         }

@@ -264,11 +264,21 @@ fn grey_pages_become_pictures() {
         width: 2,
         height: 1,
         pixels: vec![7, 200],
+        color: None,
         lines: Vec::new(),
         layout: None,
     };
     let image = page_to_rgb(&page).unwrap();
     assert_eq!(image.into_raw(), [7, 7, 7, 200, 200, 200]);
+    let colors = [9, 7, 0, 255, 190, 180];
+    page.color = Some(colors.to_vec());
+    assert_eq!(page_to_rgb(&page).unwrap().into_raw(), colors);
+    page.color = Some(vec![0; 9]);
+    let found = page_to_rgb(&page).unwrap_err().to_string();
+    assert_eq!(
+        found,
+        "page 4: expected 6 bytes of colour (2 x 1 pixels, three each), found 9"
+    );
     page.pixels.push(1);
     let found = page_to_rgb(&page).unwrap_err().to_string();
     assert_eq!(found, "page 4: expected 2 grey pixels (2 x 1), found 3");

@@ -1,5 +1,6 @@
 //! Streams of images, such as slides or a screen: what does not change is read once.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use glyph_decode::FinishReason;
@@ -19,8 +20,8 @@ use crate::{Pipeline, PipelineError, Reply, StageSeconds, TokenAccount};
 pub struct FrameConfig {
     /// Side of the squares that are compared, in pixels.
     pub grain: u32,
-    /// Grey levels that a pixel may differ by and still be the same: more than compression and
-    /// fading cursors make of it.
+    /// Levels that a pixel's grey, and each of its colours, may differ by and still be the same:
+    /// more than compression and fading cursors make of it.
     pub tolerance: u8,
     /// Pixels of a square that have to differ.
     pub pixels: u32,
@@ -102,18 +103,10 @@ impl FrameConfig {
             for left in (0..width).step_by(grain) {
                 let right = (left + grain).min(width);
                 let lines = || (top..bottom).map(|y| y * width + left..y * width + right);
-                let differing = |line: std::ops::Range<usize>| {
-                    shown.pixels[line.clone()]
-                        .iter()
-                        .zip(&frame.pixels[line])
-                        .filter(|(a, b)| a.abs_diff(**b) > self.tolerance)
-                        .count()
-                };
+                let differing = |line| self.differing(shown, frame, line);
                 if lines().map(differing).sum::<usize>() >= self.pixels.max(1) as usize {
                     changed = true;
-                    for line in lines() {
-                        shown.pixels[line.clone()].copy_from_slice(&frame.pixels[line]);
-                    }
+                    lines().for_each(|line| take_over(shown, frame, line));
                 }
             }
             if changed {
@@ -122,6 +115,41 @@ impl FrameConfig {
         }
         out
     }
+}
+
+impl FrameConfig {
+    /// Pixels of a range that show something else.
+    fn differing(self, shown: &PageImage, frame: &PageImage, pixels: Range<usize>) -> usize {
+        let differ = |a: u8, b: u8| a.abs_diff(b) > self.tolerance;
+        if shown.color.is_none() && frame.color.is_none() {
+            let (a, b) = (&shown.pixels[pixels.clone()], &frame.pixels[pixels]);
+            return a.iter().zip(b).filter(|(a, b)| differ(**a, **b)).count();
+        }
+        pixels
+            .filter(|&i| (0..3).any(|c| differ(channel(shown, i, c), channel(frame, i, c))))
+            .count()
+    }
+}
+
+/// A channel of a pixel; all channels of a grey picture are its grey.
+fn channel(image: &PageImage, pixel: usize, channel: usize) -> u8 {
+    match &image.color {
+        Some(color) => color[3 * pixel + channel],
+        None => image.pixels[pixel],
+    }
+}
+
+/// Writes a range of a frame's pixels over what is shown.
+fn take_over(shown: &mut PageImage, frame: &PageImage, pixels: Range<usize>) {
+    if let (None, Some(_)) = (&shown.color, &frame.color) {
+        shown.color = Some(shown.pixels.iter().flat_map(|&grey| [grey; 3]).collect());
+    }
+    if let Some(color) = &mut shown.color {
+        for i in pixels.clone() {
+            (0..3).for_each(|c| color[3 * i + c] = channel(frame, i, c));
+        }
+    }
+    shown.pixels[pixels.clone()].copy_from_slice(&frame.pixels[pixels]);
 }
 
 /// Ranges of pixels, widened to the rows of text that they touch, as bands that do not overlap.
@@ -165,11 +193,21 @@ fn as_page(frame: &PageImage, number: u32) -> Result<Page, EncodeError> {
             found: frame.pixels.len(),
         });
     }
+    if let Some(color) = frame.color.as_ref().filter(|c| c.len() != 3 * expected) {
+        return Err(EncodeError::ColorCount {
+            page: number,
+            width: frame.width,
+            height: frame.height,
+            expected: 3 * expected,
+            found: color.len(),
+        });
+    }
     Ok(Page {
         number,
         width: frame.width,
         height: frame.height,
         pixels: frame.pixels.clone(),
+        color: None,
         lines: Vec::new(),
         layout: None,
     })
@@ -178,19 +216,30 @@ fn as_page(frame: &PageImage, number: u32) -> Result<Page, EncodeError> {
 /// A frame with white where nothing changed; `cropped` to what changed.
 fn only(frame: &PageImage, regions: &[BBox], cropped: bool) -> PageImage {
     let width = frame.width as usize;
-    let rows = |bbox: &BBox| bbox.y as usize * width..(bbox.y + bbox.height) as usize * width;
-    let mut out = PageImage {
-        pixels: vec![255; frame.pixels.len()],
-        ..frame.clone()
+    let all = regions.iter().copied().reduce(BBox::union);
+    let all = all.filter(|_| cropped);
+    let part = |bytes: &[u8], channels: usize| {
+        let rows = |bbox: &BBox| {
+            let row = |y: u32| y as usize * width * channels;
+            row(bbox.y)..row(bbox.y + bbox.height)
+        };
+        let mut out = vec![255; bytes.len()];
+        for region in regions {
+            out[rows(region)].copy_from_slice(&bytes[rows(region)]);
+        }
+        match &all {
+            Some(all) => out[rows(all)].to_vec(),
+            None => out,
+        }
     };
-    for region in regions {
-        out.pixels[rows(region)].copy_from_slice(&frame.pixels[rows(region)]);
+    PageImage {
+        name: frame.name.clone(),
+        width: frame.width,
+        height: all.map_or(frame.height, |all| all.height),
+        pixels: part(&frame.pixels, 1),
+        color: frame.color.as_ref().map(|color| part(color, 3)),
+        metadata: frame.metadata.clone(),
     }
-    if let (true, Some(all)) = (cropped, regions.iter().copied().reduce(BBox::union)) {
-        out.pixels = out.pixels[rows(&all)].to_vec();
-        out.height = all.height;
-    }
-    out
 }
 
 impl Pipeline {
@@ -326,6 +375,41 @@ mod tests {
             ..first
         };
         assert!(stream.push(&short).is_err());
+    }
+
+    #[test]
+    fn a_colour_that_changes_is_a_change() {
+        let mut stream = FrameStream::default();
+        let grey = slide("A traffic light");
+        stream.push(&grey).unwrap();
+        // Red and green of the same grey.
+        let light = |rgb: [u8; 3]| {
+            let mut color: Vec<u8> = grey.pixels.iter().flat_map(|&p| [p; 3]).collect();
+            let mut frame = grey.clone();
+            for i in 300 * 700..310 * 700 {
+                color[3 * i..3 * i + 3].copy_from_slice(&rgb);
+                frame.pixels[i] = 75;
+            }
+            frame.color = Some(color);
+            frame
+        };
+        let (red, green) = (light([251, 0, 0]), light([0, 128, 0]));
+        assert_eq!(stream.push(&red).unwrap().regions.len(), 1);
+        assert!(stream.push(&red).unwrap().regions.is_empty());
+        let change = stream.push(&green).unwrap();
+        assert_eq!(change.regions.len(), 1, "{change:?}");
+        let shown = only(&green, &change.regions, true);
+        let color = shown.color.unwrap();
+        assert_eq!(color.len(), 3 * shown.pixels.len());
+        assert!(color.chunks_exact(3).any(|p| p == [0, 128, 0]));
+        // A grey frame takes the colour away again.
+        assert_eq!(stream.push(&grey).unwrap().regions.len(), 1);
+        assert!(stream.push(&grey).unwrap().regions.is_empty());
+        let torn = PageImage {
+            color: Some(vec![0; 7]),
+            ..grey
+        };
+        assert!(stream.push(&torn).is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use glyph_decode::{DecodeError, FinishReason, Usage};
 use glyph_render::BBox;
 use image::RgbImage;
+use serde_json::Value;
 
 mod vision_language;
 
@@ -33,6 +34,8 @@ pub struct ViewRequest<'a> {
     pub user: &'a str,
     /// Most tokens to write.
     pub max_new_tokens: usize,
+    /// A JSON schema that the output has to follow.
+    pub schema: Option<&'a Value>,
 }
 
 impl<'a> ViewRequest<'a> {
@@ -43,6 +46,7 @@ impl<'a> ViewRequest<'a> {
             views,
             user,
             max_new_tokens,
+            schema: None,
         }
     }
 }

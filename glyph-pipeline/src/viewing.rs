@@ -9,6 +9,13 @@ use glyph_encode::{Crop, CropBudget, RegionScore, plan_crops};
 use glyph_render::{Block, Document, Page, Renderer};
 use image::{Rgb, RgbImage, imageops};
 
+mod costs;
+#[cfg(feature = "json-schema")]
+mod extract;
+mod summarize;
+
+use costs::Costs;
+
 use crate::page_writer::{PageView, PageWriter, ViewRequest, WrittenFromPages};
 use crate::pipeline::{finish, region_scores};
 use crate::scorer::RegionScorer;
@@ -51,42 +58,25 @@ impl Pipeline {
         question: &str,
     ) -> Result<Reply<Answer>, PipelineError> {
         let started = Instant::now();
-        let shown = self.show(writer, document, question)?;
+        let shown = self.show(writer, document, question, question)?;
         let request = ViewRequest::new(&shown.views, question, answer_tokens(writer));
         let written = self.write_from_pages(writer, &request)?;
-        let mut pages_given: Vec<u32> = shown.views.iter().map(|view| view.page).collect();
-        pages_given.dedup();
-        let mut tokens = match &shown.scan {
-            Some(scan) => {
-                TokenAccount::new(scan.text_tokens, scan.vision_tokens, written.vision_tokens)
-            }
-            None => TokenAccount::new(text_tokens(document), 0, written.vision_tokens),
-        };
-        tokens.writer.add(&written.usage);
-        let output = answer_of(writer, written, pages_given, shown.evidence());
-        let mut seconds = shown
-            .scan
-            .as_ref()
-            .map_or_else(StageSeconds::default, |s| s.seconds);
-        seconds.render += shown.render;
-        let read = Reply {
-            output: (),
-            tokens,
-            seconds,
-            crops: shown.crops,
-        };
-        Ok(finish(read, output, started, 0.0))
+        let (pages_given, evidence) = (shown.pages(), shown.evidence());
+        let reply = shown.account(document, &written);
+        let output = answer_of(writer, written, pages_given, evidence);
+        Ok(finish(reply, output, started, 0.0))
     }
 
-    /// Chooses what the writer sees.
+    /// Chooses what the writer sees: what `question` is about, with room for `task`.
     fn show(
         &self,
         writer: &dyn PageWriter,
         document: &Document,
         question: &str,
+        task: &str,
     ) -> Result<Shown, PipelineError> {
         let answer = answer_tokens(writer);
-        let text = writer.text_tokens(&ViewRequest::new(&[], question, answer))?;
+        let text = writer.text_tokens(&ViewRequest::new(&[], task, answer))?;
         let limit = writer.context_length();
         let room = limit.saturating_sub(text + answer);
         let budget = self.max_vision_tokens.map_or(room, |most| most.min(room));
@@ -122,9 +112,10 @@ impl Pipeline {
     ) -> Result<WholePages, PipelineError> {
         let mut views = Vec::new();
         let mut used = 0;
+        let mut costs = Costs::new(writer);
         for page in self.view_renderer.pages(document) {
             let page = page?;
-            used += writer.vision_tokens(page.height, page.width)? + marks(page.number);
+            used += costs.of(page.height, page.width, page.number)?;
             if used > budget {
                 // Only counted from here on.
                 views.clear();
@@ -169,6 +160,7 @@ impl Pipeline {
         let drawing = Instant::now();
         // What a region costs depends on how many lie together; so the budget is met step by step.
         let mut share = budget;
+        let mut costs = Costs::new(writer);
         loop {
             let tallest = regions.iter().map(|region| region.bbox.height).max();
             let widest = regions.iter().map(|region| region.bbox.width).max();
@@ -188,8 +180,7 @@ impl Pipeline {
             let views = cut_all(&**renderer, document, &crops)?;
             let mut cost = 0;
             for view in &views {
-                cost += writer.vision_tokens(view.picture.height(), view.picture.width())?
-                    + marks(view.page);
+                cost += costs.of(view.picture.height(), view.picture.width(), view.page)?;
             }
             if cost <= budget || views.len() <= 1 {
                 return Ok(Shown {
@@ -318,6 +309,31 @@ fn cut_all(
 }
 
 impl Shown {
+    /// Pages that are seen, each once.
+    fn pages(&self) -> Vec<u32> {
+        let mut pages: Vec<u32> = self.views.iter().map(|view| view.page).collect();
+        pages.dedup();
+        pages
+    }
+
+    /// What it cost to show this and to write from it.
+    fn account(self, document: &Document, written: &WrittenFromPages) -> Reply<()> {
+        let (text, global) = match &self.scan {
+            Some(scan) => (scan.text_tokens, scan.vision_tokens),
+            None => (text_tokens(document), 0),
+        };
+        let mut tokens = TokenAccount::new(text, global, written.vision_tokens);
+        tokens.writer.add(&written.usage);
+        let mut seconds = self.scan.map_or_else(StageSeconds::default, |s| s.seconds);
+        seconds.render += self.render;
+        Reply {
+            output: (),
+            tokens,
+            seconds,
+            crops: self.crops,
+        }
+    }
+
     /// The lines that were cut out, as the scan read them.
     fn evidence(&self) -> Vec<Evidence> {
         let Some(scan) = &self.scan else {
@@ -345,11 +361,6 @@ fn cut(page: &Page, crop: &Crop) -> Result<RgbImage, PipelineError> {
     let mut out = RgbImage::from_pixel(width, height, Rgb([255; 3]));
     imageops::replace(&mut out, &part.to_image(), 0, 0);
     Ok(out)
-}
-
-/// Tokens around a picture, at most: its page's number and what begins and ends it.
-fn marks(page: u32) -> usize {
-    8 + page.max(1).ilog10() as usize
 }
 
 fn text_tokens(document: &Document) -> usize {

@@ -9,8 +9,10 @@ use glyph_decode::{
 use serde_json::Value;
 
 mod language_model;
+mod schemas;
 
 pub use language_model::LanguageModelWriter;
+pub(crate) use schemas::Schemas;
 
 /// What a writer is to write.
 #[derive(Debug, Clone, Copy)]

@@ -16,6 +16,8 @@ mod tests;
 
 #[cfg(feature = "json-schema")]
 pub use extract::JsonExtraction;
+#[cfg(feature = "json-schema")]
+pub(crate) use extract::{parse_json, schema_words};
 pub use summarize::{SectionSummary, WrittenSummary};
 
 /// Tokens of the passages that a question comes with. Small models answer better from a few good

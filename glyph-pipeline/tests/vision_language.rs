@@ -1,6 +1,7 @@
 //! A vision-language checkpoint answers from pages: a small one with random weights, so that what
 //! it is shown and what it costs can be checked, but not what it says.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use burn::tensor::{DType, Device};
@@ -279,6 +280,84 @@ fn clip_chooses_what_is_shown() {
     assert!(scorer().score(&"door ".repeat(100), &pages[..1]).is_ok());
     let wrong = ClipScorer::open(checkpoint.path(), None, &device()).expect_err("no CLIP");
     assert!(wrong.to_string().contains("CLIP"), "{wrong}");
+}
+
+#[test]
+fn a_document_longer_than_the_context_is_summarised_in_parts() {
+    let folder = checkpoint();
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = told.clone();
+    let pipeline = Pipeline::builder()
+        .device(&device())
+        .pretrained(path(&folder), Some(DType::F32))
+        .expect("a checkpoint")
+        .progress(move |progress| {
+            seen.lock().expect("no panic").push(progress.fraction);
+            ControlFlow::Continue(())
+        })
+        .build()
+        .expect("a pipeline");
+    let document = long_document();
+    let style = RenderConfig::preset("glyph-en").expect("a preset");
+    let pages = Typesetter::new(style)
+        .expect("a style")
+        .render(&document)
+        .expect("pages");
+    let reply = pipeline.write_summary(&document).expect("a summary");
+    let summary = &reply.output;
+    assert!(!summary.text.is_empty() && !summary.checked);
+    assert!(summary.sections.len() > 1, "{summary:?}");
+    // Every page is in one part, and all are paid for.
+    let mut next = 1;
+    for section in &summary.sections {
+        assert_eq!(section.first_page, next);
+        next = section.last_page + 1;
+    }
+    assert_eq!(next as usize, pages.len() + 1);
+    let writer = VisionLanguageWriter::open(folder.path(), None, &device()).expect("it");
+    let cost = |page: &glyph_pipeline::render::Page| writer.vision_tokens(page.height, page.width);
+    let all: usize = pages.iter().map(|page| cost(page).expect("a size")).sum();
+    assert_eq!(reply.tokens.vision_local, all);
+    let told = told.lock().expect("no panic");
+    assert!(told.windows(2).all(|w| w[0] <= w[1]), "{told:?}");
+    assert_eq!(told.last(), Some(&1.0));
+
+    let narrow = Pipeline::builder()
+        .device(&device())
+        .pretrained(path(&folder), Some(DType::F32))
+        .expect("a checkpoint")
+        .max_vision_tokens(5)
+        .build()
+        .expect("a pipeline");
+    let error = narrow.write_summary(&document).expect_err("no room");
+    assert!(matches!(error, PipelineError::TooManyVisionTokens { .. }));
+}
+
+#[cfg(feature = "json-schema")]
+#[test]
+fn json_from_pages_follows_its_schema() {
+    let folder = checkpoint();
+    let pipeline = Pipeline::from_pretrained(path(&folder), &device()).expect("a checkpoint");
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "doorCode": { "type": "integer", "minimum": 0, "maximum": 9999 },
+            "open": { "type": "boolean" },
+            "kind": { "enum": ["inner", "outer"] },
+        },
+        "required": ["doorCode", "open", "kind"],
+        "additionalProperties": false,
+    });
+    let document = Document::from_text("The code of the outer door is 4711.");
+    let reply = pipeline.extract_json(&document, &schema).expect("JSON");
+    let extraction = &reply.output;
+    assert!(extraction.value["doorCode"].is_u64(), "{extraction:?}");
+    assert!(extraction.value["open"].is_boolean(), "{extraction:?}");
+    let kind = extraction.value["kind"].as_str();
+    assert!(matches!(kind, Some("inner" | "outer")), "{extraction:?}");
+    assert_eq!(extraction.pages_given, [1]);
+    assert!(!extraction.checked);
+    assert!(reply.tokens.vision_local > 0);
 }
 
 #[test]

@@ -75,6 +75,8 @@ pub struct PageImage {
     pub height: u32,
     /// `width * height` grey values.
     pub pixels: Vec<u8>,
+    /// The same pixels as red, green and blue bytes, where the picture has colours.
+    pub color: Option<Vec<u8>>,
     /// The PNG text chunks whose keyword starts with `glyph:`, in file order.
     pub metadata: Vec<(String, String)>,
 }

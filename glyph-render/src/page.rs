@@ -105,6 +105,9 @@ pub struct Page {
     pub height: u32,
     /// `width * height` grey values.
     pub pixels: Vec<u8>,
+    /// The same pixels as red, green and blue bytes, on a page that was a coloured image: what
+    /// vision-language models are shown. All else looks at `pixels`.
+    pub color: Option<Vec<u8>>,
     /// The lines in reading order; none on a page that was an image already.
     pub lines: Vec<PageLine>,
     /// The cell grid; `None` outside the built-in style.

@@ -138,16 +138,21 @@ impl Renderer for Typesetter {
 }
 
 fn image_page(image: &PageImage, number: u32) -> Result<Page, RenderError> {
-    let expected = u64::from(image.width) * u64::from(image.height);
-    let found = image.pixels.len() as u64;
-    if expected != found {
-        return Err(RenderError::PixelCount {
-            name: image.name.clone(),
+    let check = |name: String, expected: u64, found: u64| match expected == found {
+        true => Ok(()),
+        false => Err(RenderError::PixelCount {
+            name,
             width: image.width,
             height: image.height,
             expected,
             found,
-        });
+        }),
+    };
+    let size = u64::from(image.width) * u64::from(image.height);
+    check(image.name.clone(), size, image.pixels.len() as u64)?;
+    if let Some(color) = &image.color {
+        let name = format!("{} (bytes of its colours)", image.name);
+        check(name, 3 * size, color.len() as u64)?;
     }
     let chunks = image.metadata.iter().map(|(k, v)| (k.as_str(), v.as_str()));
     let (_, layout) = geometry(chunks, image.width, image.height);
@@ -156,6 +161,7 @@ fn image_page(image: &PageImage, number: u32) -> Result<Page, RenderError> {
         width: image.width,
         height: image.height,
         pixels: image.pixels.clone(),
+        color: image.color.clone(),
         lines: Vec::new(),
         layout,
     })

@@ -15,8 +15,9 @@ use glyph_encode::EncodeError;
 use glyph_encode::checkpoint::{CheckpointError, LoadProgress};
 use glyph_encode::preprocess::{ImagePreprocessor, PatchConfig, PatchFamily, PatchPreprocessor};
 use rayon::prelude::*;
+use serde_json::Value;
 
-use crate::writer::{cut_loop, session};
+use crate::writer::{Schemas, cut_loop, session};
 
 use super::{PageView, PageWriter, VideoRequest, ViewRequest, WrittenFromPages};
 
@@ -42,6 +43,7 @@ pub struct VisionLanguageWriter {
     /// Of families that have video tokens.
     video_preprocessor: Option<PatchPreprocessor>,
     config: GenerationConfig,
+    schemas: Schemas,
     held: Mutex<Held>,
 }
 
@@ -115,6 +117,7 @@ impl VisionLanguageWriter {
             preprocessor,
             video_preprocessor,
             config,
+            schemas: Schemas::default(),
             held: Mutex::default(),
         })
     }
@@ -273,12 +276,19 @@ impl VisionLanguageWriter {
         prefill: Prefill<'_>,
         rest: &[Segment],
         max_new_tokens: usize,
+        schema: Option<&Value>,
         mut progress: impl FnMut(f64) -> ControlFlow<()> + Send,
     ) -> Result<WrittenFromPages, DecodeError> {
         let mut config = self.config.clone();
         config.max_new_tokens = max_new_tokens;
-        let mut out = prefill
-            .generate(rest, &config)?
+        let generator = self.schemas.constrain(
+            prefill.generate(rest, &config)?,
+            schema,
+            None,
+            &self.tokenizer,
+            &self.model.config().eos_token_ids,
+        )?;
+        let mut out = generator
             .on_progress(|p| {
                 let read = p.prompt_tokens_read + GENERATED_COST * p.generated_tokens;
                 let all = p.prompt_tokens + GENERATED_COST * max_new_tokens;
@@ -363,7 +373,8 @@ impl PageWriter for VisionLanguageWriter {
         let mut out = match read {
             Some(read) => {
                 let rest = [Segment::Text(prompt.ids[read..].to_vec())];
-                self.answer(prefill, &rest, request.max_new_tokens, progress)?
+                let most = request.max_new_tokens;
+                self.answer(prefill, &rest, most, request.schema, progress)?
             }
             None => cancelled(),
         };
@@ -420,7 +431,8 @@ impl PageWriter for VisionLanguageWriter {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let mut session = self.session(&mut held, &prompt, request.max_new_tokens)?;
         let prefill = session.prefill();
-        let mut out = self.answer(prefill, &segments, request.max_new_tokens, progress)?;
+        let most = request.max_new_tokens;
+        let mut out = self.answer(prefill, &segments, most, None, progress)?;
         out.vision_tokens = vision_tokens(&prompt);
         held.session = Some(session);
         Ok(out)

@@ -6,14 +6,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::Device;
-#[cfg(feature = "json-schema")]
-use glyph_decode::SchemaCompiler;
 use glyph_decode::{
-    ChatTemplate, DecodeError, GenerationConfig, Generator, LanguageModel, Message, Pretrained,
-    Session, SpecialTokens, Tokenizer,
+    ChatTemplate, DecodeError, GenerationConfig, LanguageModel, Message, Pretrained, Session,
+    SpecialTokens, Tokenizer,
 };
 
-use super::{WriteRequest, Writer, Written, cut_loop, session};
+use super::{Schemas, WriteRequest, Writer, Written, cut_loop, session};
 use crate::{PipelineError, pretrained};
 
 /// Writes with a [`LanguageModel`].
@@ -26,8 +24,7 @@ pub struct LanguageModelWriter {
     template: ChatTemplate,
     config: GenerationConfig,
     session: Mutex<Option<Session>>,
-    #[cfg(feature = "json-schema")]
-    schemas: std::sync::OnceLock<SchemaCompiler>,
+    schemas: Schemas,
 }
 
 impl fmt::Debug for LanguageModelWriter {
@@ -67,8 +64,7 @@ impl LanguageModelWriter {
             tokenizer: Arc::new(pretrained.tokenizer),
             config,
             session: Mutex::new(None),
-            #[cfg(feature = "json-schema")]
-            schemas: std::sync::OnceLock::new(),
+            schemas: Schemas::default(),
         })
     }
 
@@ -77,45 +73,6 @@ impl LanguageModelWriter {
     pub fn with_config(mut self, config: GenerationConfig) -> Self {
         self.config = config;
         self
-    }
-
-    #[cfg(feature = "json-schema")]
-    fn constrain<'s>(
-        &self,
-        generator: Generator<'s>,
-        request: &WriteRequest<'_>,
-    ) -> Result<Generator<'s>, DecodeError> {
-        let Some(schema) = request.schema else {
-            return Ok(generator);
-        };
-        let compiler = match self.schemas.get() {
-            Some(compiler) => compiler,
-            None => {
-                let eos = &self.model.config().eos_token_ids;
-                let compiler = SchemaCompiler::new(&*self.tokenizer, eos)?;
-                self.schemas.get_or_init(|| compiler)
-            }
-        };
-        let mut constraint = compiler.compile(schema)?;
-        if let Some(text) = request.copy_from {
-            constraint = constraint.copying_from(text);
-        }
-        Ok(generator.constrained_by(constraint))
-    }
-
-    #[cfg(not(feature = "json-schema"))]
-    fn constrain<'s>(
-        &self,
-        generator: Generator<'s>,
-        request: &WriteRequest<'_>,
-    ) -> Result<Generator<'s>, DecodeError> {
-        match request.schema {
-            None => Ok(generator),
-            Some(_) => Err(DecodeError::Constraint(format!(
-                "{} was asked for JSON of a schema, which needs the feature json-schema",
-                self.name
-            ))),
-        }
     }
 }
 
@@ -155,7 +112,13 @@ impl Writer for LanguageModelWriter {
         let wanted = prompt.len() + request.max_new_tokens;
         let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let mut session = session(held.take(), self.model.clone(), &self.tokenizer, wanted)?;
-        let generator = self.constrain(session.generate(&prompt, &config)?, request)?;
+        let generator = self.schemas.constrain(
+            session.generate(&prompt, &config)?,
+            request.schema,
+            request.copy_from,
+            &self.tokenizer,
+            &self.model.config().eos_token_ids,
+        )?;
         let total = (request.max_new_tokens * 4 + prompt.len()).max(1) as f64;
         let mut out = generator
             .on_progress(|p| {

@@ -31,6 +31,9 @@ pub struct JsonExtraction {
     /// Texts and numbers in `value` that stand nowhere in what the model was given: it may have
     /// made them up.
     pub unsupported: Vec<String>,
+    /// Whether `unsupported` was looked for. What a page writer says about the pages it sees is
+    /// not held against anything.
+    pub checked: bool,
     /// Name of the model.
     pub writer: String,
 }
@@ -38,6 +41,9 @@ pub struct JsonExtraction {
 impl Pipeline {
     /// Lets the writer extract information as JSON that follows a JSON schema. What is looked for
     /// is told by the names, titles and descriptions in the schema.
+    ///
+    /// A page writer sees the pages, or the parts of them that
+    /// [`max_vision_tokens`](crate::PipelineBuilder::max_vision_tokens) has room for.
     ///
     /// # Errors
     /// [`PipelineError::NoWriter`] without a writer, [`PipelineError::Unfinished`] if the JSON
@@ -47,12 +53,14 @@ impl Pipeline {
         document: &Document,
         schema: &Value,
     ) -> Result<Reply<JsonExtraction>, PipelineError> {
+        if let Some(writer) = &self.page_writer {
+            return self.extract_json_from_pages(&**writer, document, schema);
+        }
         let writer = self.writer_for("an extraction by a schema")?;
         let started = Instant::now();
         let scan = self.scan(document)?;
         let choosing = Instant::now();
-        let mut words = String::new();
-        collect_words(schema, &mut words);
+        let words = schema_words(schema);
         let mut scores = tasks::rank(&words, &scan.lines);
         // Dates, amounts and addresses seldom stand beside the name of their field.
         let least = scores.iter().copied().fold(1.0, f32::max) * 0.01;
@@ -85,18 +93,7 @@ impl Pipeline {
         };
         let written = self.write(writer, &request, Span::ALL)?;
         read.tokens.writer.add(&written.usage);
-        let unfinished = |reason: String| PipelineError::Unfinished {
-            writer: writer.name().to_owned(),
-            what: "JSON",
-            reason,
-        };
-        if !matches!(
-            written.finish_reason,
-            FinishReason::Complete | FinishReason::Eos(_)
-        ) {
-            return Err(unfinished(name_of(&written.finish_reason)));
-        }
-        let value = serde_json::from_str(&written.text).map_err(|e| unfinished(e.to_string()))?;
+        let value = parse_json(writer.name(), &written.text, &written.finish_reason)?;
         let mut pages_given: Vec<u32> = passages.iter().map(|p| p.page).collect();
         pages_given.dedup();
         let mut unsupported = Vec::new();
@@ -105,13 +102,39 @@ impl Pipeline {
             value,
             pages_given,
             unsupported,
+            checked: true,
             writer: writer.name().to_owned(),
         };
         Ok(finish(read, output, started, choosing))
     }
 }
 
+/// What a model wrote under a schema.
+pub(crate) fn parse_json(
+    writer: &str,
+    text: &str,
+    reason: &FinishReason,
+) -> Result<Value, PipelineError> {
+    let unfinished = |reason: String| PipelineError::Unfinished {
+        writer: writer.to_owned(),
+        what: "JSON",
+        reason,
+    };
+    match reason {
+        FinishReason::Complete | FinishReason::Eos(_) => {
+            serde_json::from_str(text).map_err(|error| unfinished(error.to_string()))
+        }
+        other => Err(unfinished(name_of(other))),
+    }
+}
+
 /// The words of a schema that tell what is wanted: names of properties, titles, descriptions.
+pub(crate) fn schema_words(schema: &Value) -> String {
+    let mut words = String::new();
+    collect_words(schema, &mut words);
+    words
+}
+
 fn collect_words(schema: &Value, words: &mut String) {
     let mut add = |text: &str| {
         for part in text.split(|c: char| c == '_' || c == '-' || c.is_whitespace()) {

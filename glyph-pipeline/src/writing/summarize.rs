@@ -42,6 +42,9 @@ pub struct WrittenSummary {
     /// Whether little or nothing of the model's summary of the whole held, so that `text` joins
     /// what the sections say.
     pub quoted: bool,
+    /// Whether what the model wrote was held against what was read. What a page writer says about
+    /// the pages it sees is not.
+    pub checked: bool,
     /// Name of the model.
     pub writer: String,
 }
@@ -70,13 +73,20 @@ impl Pipeline {
     /// with the sections' summaries, in groups where they are many. Sentences that the document
     /// does not say are left out, and each that stays cites its pages.
     ///
+    /// A page writer takes the place of both: it sees as many pages at a time as it has room for,
+    /// or as [`max_vision_tokens`](crate::PipelineBuilder::max_vision_tokens) allows, and then
+    /// joins what it said about them; nothing checks that, and [`WrittenSummary::checked`] says so.
+    ///
     /// # Errors
     /// [`PipelineError::NoWriter`] without a writer; else if a stage fails or the progress callback
-    /// says stop.
+    /// says stop; [`PipelineError::TooManyVisionTokens`] if one page alone has no room.
     pub fn write_summary(
         &self,
         document: &Document,
     ) -> Result<Reply<WrittenSummary>, PipelineError> {
+        if let Some(writer) = &self.page_writer {
+            return self.summarize_from_pages(&**writer, document);
+        }
         let writer = self.writer_for("a written summary")?;
         let started = Instant::now();
         let scan = self.scan(document)?;
@@ -143,6 +153,7 @@ impl Pipeline {
             text,
             sections: summaries,
             quoted,
+            checked: true,
             writer: writer.name().to_owned(),
         };
         Ok(finish(read, output, started, choosing))

@@ -75,6 +75,17 @@ fn has_image_name(path: &Path) -> bool {
     )
 }
 
+/// Channels of a pixel that lie no further apart are grey: JPEG and scanners tint what is.
+const TINT: u8 = 8;
+
+/// Whether a picture of red, green and blue bytes shows more than grey.
+pub(super) fn is_colored(rgb: &[u8]) -> bool {
+    rgb.chunks_exact(3).any(|p| {
+        let (low, high) = (p[0].min(p[1]).min(p[2]), p[0].max(p[1]).max(p[2]));
+        high - low > TINT
+    })
+}
+
 /// Reads one PNG or JPEG file.
 pub(crate) fn open_file(
     mut source: Source,
@@ -92,7 +103,7 @@ pub(crate) fn open_file(
     decode(&bytes, &path, name.into_owned(), &options.limits)
 }
 
-/// Decodes an image to grey, alpha composited on white.
+/// Decodes an image to grey, and its colours where it has any; alpha composited on white.
 fn decode(
     bytes: &[u8],
     path: &Path,
@@ -126,6 +137,14 @@ fn decode(
     image.apply_orientation(orientation);
     // Turning by a quarter swaps the sides.
     let (width, height) = (image.width(), image.height());
+    let color = image.color().has_color().then(|| {
+        let image = image.to_rgba8();
+        let channels = image.pixels().flat_map(|p| {
+            let [r, g, b, a] = p.0;
+            [r, g, b].map(|channel| on_white(channel, a))
+        });
+        channels.collect()
+    });
     let pixels = if image.color().has_alpha() {
         let image = image.into_luma_alpha8();
         image.pixels().map(|p| on_white(p.0[0], p.0[1])).collect()
@@ -137,6 +156,7 @@ fn decode(
         width,
         height,
         pixels,
+        color: color.filter(|color: &Vec<u8>| is_colored(color)),
         metadata: png_metadata(bytes),
     })
 }

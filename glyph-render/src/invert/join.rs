@@ -196,6 +196,7 @@ impl Joiner {
             width: page.width,
             height: page.height,
             pixels: page.pixels.clone(),
+            color: page.color.clone(),
             metadata: Vec::new(),
         }));
     }

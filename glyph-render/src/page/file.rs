@@ -178,6 +178,7 @@ impl Page {
             width,
             height,
             pixels: grey(image),
+            color: None,
             lines: Vec::new(),
             layout,
         })

@@ -191,6 +191,7 @@ impl CellTypesetter {
             width: PAGE_WIDTH as u32,
             height: PAGE_HEIGHT as u32,
             pixels,
+            color: None,
             lines,
             layout: Some(CellLayout::BUILTIN),
         })

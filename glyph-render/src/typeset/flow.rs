@@ -317,6 +317,7 @@ impl FlowTypesetter {
             width: canvas.width as u32,
             height: canvas.height as u32,
             pixels: canvas.pixels,
+            color: None,
             lines,
             layout: None,
         })

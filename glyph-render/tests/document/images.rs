@@ -1,7 +1,10 @@
 //! Page images.
 
 use crate::{Fixture, message, open};
-use glyph_render::{Block, Document, DocumentError, Limits, OpenOptions, PageImage};
+use glyph_render::{
+    Block, Document, DocumentError, Limits, OpenOptions, PageImage, RenderConfig, Renderer,
+    Typesetter,
+};
 use image::{ImageFormat, Rgba, RgbaImage};
 use std::io::Cursor;
 use std::sync::{Arc, Mutex};
@@ -64,6 +67,28 @@ fn alpha_is_put_on_white() {
     image.put_pixel(2, 0, Rgba([0, 0, 0, 128]));
     let document = open("a.png", encoded(&image.into(), ImageFormat::Png)).expect("a page");
     assert_eq!(page(&document, 0).pixels, [255, 0, 127]);
+}
+
+#[test]
+fn colours_are_kept_where_there_are_any() {
+    let mut image = RgbaImage::from_pixel(2, 1, Rgba([200, 196, 200, 255]));
+    let png = |image: &RgbaImage| encoded(&image.clone().into(), ImageFormat::Png);
+    let tinted = open("a.png", png(&image)).expect("a page");
+    assert_eq!(page(&tinted, 0).color, None);
+    image.put_pixel(1, 0, Rgba([255, 0, 0, 128]));
+    let colored = open("b.png", png(&image)).expect("a page");
+    let expected = [200, 196, 200, 255, 127, 127];
+    assert_eq!(page(&colored, 0).color.as_deref(), Some(&expected[..]));
+    // And reach the page.
+    let typesetter = Typesetter::new(RenderConfig::builtin()).expect("built in");
+    let drawn = typesetter.render(&colored).expect("a page").remove(0);
+    assert_eq!(drawn.color.as_deref(), Some(&expected[..]));
+    let mut torn = colored;
+    if let Block::Page(image) = &mut torn.blocks[0] {
+        image.color = Some(vec![1; 5]);
+    }
+    let error = typesetter.render(&torn).expect_err("an error").to_string();
+    assert!(error.contains("bytes of its colours") && error.contains('6') && error.contains('5'));
 }
 
 #[test]

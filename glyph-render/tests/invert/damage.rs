@@ -203,6 +203,7 @@ fn cropped(page: &Page, top: u32, width: u32, height: u32) -> Page {
             .flat_map(|row| &row[..width as usize])
             .copied()
             .collect(),
+        color: None,
         lines: Vec::new(),
         layout: None,
     }
@@ -292,6 +293,7 @@ fn images_between_pages_keep_their_place() {
         width: 3,
         height: 2,
         pixels: vec![7; 6],
+        color: None,
         metadata: Vec::new(),
     };
     let blocks = vec![

@@ -150,6 +150,7 @@ fn page_images_pass_through() {
         width: 3,
         height: 2,
         pixels: vec![7; 6],
+        color: None,
         metadata: Vec::new(),
     };
     let blocks = vec![

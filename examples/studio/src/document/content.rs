@@ -70,6 +70,7 @@ pub fn encode(document: &Document) -> Result<Vec<u8>, String> {
                     width: image.width,
                     height: image.height,
                     pixels: image.pixels.clone(),
+                    color: None,
                     lines: Vec::new(),
                     layout: None,
                 };
@@ -141,6 +142,7 @@ pub fn decode(bytes: &[u8]) -> Result<Document, String> {
                     width: page.width,
                     height: page.height,
                     pixels: page.pixels,
+                    color: None,
                     metadata,
                 })
             }
@@ -164,6 +166,7 @@ mod tests {
                     width: 3,
                     height: 2,
                     pixels: vec![0, 1, 2, 253, 254, 255],
+                    color: None,
                     metadata: vec![("glyph:page".to_owned(), "4".to_owned())],
                 }),
                 Block::text(BlockKind::TableRow, "x\ty", None),

@@ -1,5 +1,7 @@
 //! The set lines of a page.
 
+use crate::document::images::is_colored;
+
 /// One line of text as it stands on the page, in points.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Line {
@@ -32,11 +34,12 @@ pub(super) trait Backend {
     fn draw(&mut self, page: u32, dpi: f32, max_pixels: u64) -> Result<Raster, String>;
 }
 
-/// A drawn page in grey.
+/// A drawn page in grey, and its colours where it has any.
 pub(super) struct Raster {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) pixels: Vec<u8>,
+    pub(super) color: Option<Vec<u8>>,
 }
 
 impl Raster {
@@ -47,10 +50,15 @@ impl Raster {
             ((sum + 5000) / 10_000) as u8
         };
         let pixels = bytes.chunks_exact(4).map(luma).collect();
+        let color: Vec<u8> = bytes
+            .chunks_exact(4)
+            .flat_map(|p| [p[0], p[1], p[2]])
+            .collect();
         Self {
             width,
             height,
             pixels,
+            color: Some(color).filter(|color| is_colored(color)),
         }
     }
 

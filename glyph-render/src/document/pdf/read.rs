@@ -60,6 +60,7 @@ pub(super) fn document<B: Backend>(
                     width: raster.width,
                     height: raster.height,
                     pixels: raster.pixels,
+                    color: raster.color,
                     metadata: Vec::new(),
                 }));
             }
