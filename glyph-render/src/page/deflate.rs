@@ -146,10 +146,11 @@ fn hash(bytes: u32) -> usize {
 /// the window does not reach.
 #[inline]
 fn alike(data: &[u8], word: u64, at: usize, distance: usize) -> usize {
-    // No branch: whether bytes were seen lately follows no pattern.
-    let reached = distance <= at.min(WINDOW);
-    let before = self::word(data, at - if reached { distance } else { 0 }).unwrap_or(!word);
-    ((word ^ before).trailing_zeros() / 8) as usize * usize::from(reached)
+    if distance > at.min(WINDOW) {
+        return 0;
+    }
+    let before = self::word(data, at - distance).unwrap_or(!word);
+    ((word ^ before).trailing_zeros() / 8) as usize
 }
 
 /// How many bytes from `a` and from `b` on are the same, `b` going no further than `limit`.

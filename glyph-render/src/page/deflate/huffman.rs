@@ -1,6 +1,6 @@
 //! Tokens to bits: dynamic Huffman codes.
 
-use super::Token;
+use super::{MATCH, Token};
 
 const LITERALS: usize = 286;
 const DISTANCES: usize = 30;
@@ -90,25 +90,6 @@ const LENGTH_CODES: [(u8, u8); 256] = {
     table
 };
 
-/// Where a token's first symbol stands in tables of literals, then lengths.
-#[inline]
-fn index(token: Token) -> usize {
-    let matched = token >> 31;
-    (token >> (16 * matched)) as usize & 255 | (matched as usize) << 8
-}
-
-/// Literals, then lengths less 3, to their symbols.
-const SYMBOLS: [u16; 512] = {
-    let mut table = [0; 512];
-    let mut i = 0;
-    while i < 256 {
-        table[i] = i as u16;
-        table[256 + i] = 257 + LENGTH_CODES[i].0 as u16;
-        i += 1;
-    }
-    table
-};
-
 /// Distance less 1 to its symbol and its extra bits.
 #[inline]
 fn distance_code(distance: u32) -> (usize, u32) {
@@ -121,11 +102,14 @@ fn distance_code(distance: u32) -> (usize, u32) {
 pub(super) fn write_block(out: &mut BitWriter, tokens: &[Token], last: bool) {
     let mut literals = [0u32; LITERALS];
     let mut distances = [0u32; DISTANCES];
-    // As below, no branch between literals and matches.
     for &token in tokens {
-        let matched = token >> 31;
-        literals[SYMBOLS[index(token)] as usize] += 1;
-        distances[distance_code(token & 0x7FFF).0] += matched;
+        if token & MATCH == 0 {
+            literals[token as usize & 255] += 1;
+        } else {
+            let (length, _) = LENGTH_CODES[(token >> 16) as usize & 255];
+            literals[257 + length as usize] += 1;
+            distances[distance_code(token & 0x7FFF).0] += 1;
+        }
     }
     literals[END_OF_BLOCK] = 1;
     let literals = Codes::new(&literals, MAX_CODE);
@@ -151,7 +135,8 @@ pub(super) fn write_block(out: &mut BitWriter, tokens: &[Token], last: bool) {
         // No branch between literals and matches, which follow one another without a pattern:
         // a literal's distance is masked away.
         let matched = token >> 31;
-        let (first, first_bits) = firsts[index(token)];
+        let index = (token >> (16 * matched)) as usize & 255 | (matched as usize) << 8;
+        let (first, first_bits) = firsts[index];
         let distance = token & 0x7FFF;
         let (symbol, extra) = distance_code(distance);
         let (code, bits) = distances.codes[symbol];
