@@ -280,9 +280,12 @@ fn draw_ascii<const STRETCHED: bool>(
 /// Copies a cell's rows to `pixels`, whose first is that of the cell.
 #[inline]
 fn copy_cell(rows: &[[u8; ROW]], pixels: &mut [u8], width: usize) {
-    for (line, row) in pixels.chunks_mut(width).zip(rows) {
-        if let Some(target) = line.first_chunk_mut() {
-            *target = *row;
+    // Not by chunks of the width: counting them would take a division for every cell.
+    let mut at = 0;
+    for row in rows {
+        if let Some(target) = pixels.get_mut(at..at + ROW) {
+            target.copy_from_slice(row);
         }
+        at += width;
     }
 }
