@@ -8,7 +8,7 @@ mod ops;
 mod strip;
 mod tone;
 
-pub(crate) use bits::{Digits, bytes_of, digits_for};
+pub(crate) use bits::{Digits, bytes_of, digits_for, fill_digits};
 pub(crate) use line::{BlockStart, CellRow, LineCode, Tail, encode_line};
 pub(crate) use ops::{Op, Ops};
 pub(crate) use strip::{Class, Edge, Found, Strip, draw_strip, find_strip};

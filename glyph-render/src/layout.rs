@@ -1,5 +1,6 @@
 //! Text to lines to pages; no pixels here.
 
+mod ascii;
 mod breaks;
 mod cells;
 mod flow;

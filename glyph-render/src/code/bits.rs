@@ -50,6 +50,29 @@ pub(crate) fn bytes_of(digits: impl Iterator<Item = u8>, width: u32, out: &mut V
     }
 }
 
+/// Writes the two-bit digits of a byte string into the elements that are 0, the first ones first;
+/// returns after which element the last digit lies, or `None` where they have no room.
+///
+/// Without a branch on what is 0: the pattern cannot be guessed.
+pub(crate) fn fill_digits(bytes: &[u8], row: &mut [u8]) -> Option<usize> {
+    let (mut byte, mut shift) = (0, 6);
+    let mut held = *bytes.first()?;
+    for (x, element) in row.iter_mut().enumerate() {
+        let free = *element == 0;
+        *element |= (held >> shift & 3) * u8::from(free);
+        if free && shift == 0 {
+            byte += 1;
+            shift = 8;
+            match bytes.get(byte) {
+                Some(next) => held = *next,
+                None => return Some(x + 1),
+            }
+        }
+        shift -= 2 * u32::from(free);
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +91,27 @@ mod tests {
                 assert!(back[len..].iter().all(|&b| b == 0));
             }
         }
+    }
+
+    #[test]
+    fn digits_are_written_between_others() {
+        let bytes = [0b0001_1011, 0, 0xE4, 0x5A];
+        let row: Vec<u8> = (0..40)
+            .map(|i| 7 * u8::from(i % 3 == 0 || i % 7 == 2))
+            .collect();
+        let mut expected = row.clone();
+        let free = expected
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, element)| **element == 0);
+        let mut last = 0;
+        for ((x, element), digit) in free.zip(Digits::new(&bytes, 2)) {
+            *element = digit;
+            last = x + 1;
+        }
+        let mut found = row.clone();
+        assert_eq!(fill_digits(&bytes, &mut found), Some(last));
+        assert_eq!(found, expected);
+        assert_eq!(fill_digits(&bytes, &mut row[..last - 1].to_vec()), None);
     }
 }

@@ -24,7 +24,7 @@ type SpritePage = Box<[OnceLock<Sprite>; PAGE]>;
 pub(crate) struct Sprites {
     pub(crate) glyphs: Glyphs,
     /// Tells characters of the same shape apart; none where pages carry no code.
-    lexicon: Option<Arc<Lexicon>>,
+    pub(crate) lexicon: Option<Arc<Lexicon>>,
     pages: Box<[OnceLock<SpritePage>]>,
 }
 

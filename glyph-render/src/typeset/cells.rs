@@ -207,10 +207,7 @@ impl CellTypesetter {
         scratch: &mut Scratch,
     ) {
         let PlacedLine { text, line, .. } = placed;
-        let starts = match placed.starts.is_empty() {
-            true => Vec::new(),
-            false => block_starts(document, &placed.starts),
-        };
+        let starts = block_starts(document, &placed.starts);
         let content = text.original(&line.range);
         let Scratch {
             ops, code, cells, ..

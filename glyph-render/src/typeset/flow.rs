@@ -1,37 +1,36 @@
 //! The proportional style.
 
+mod ascii;
 mod breaker;
 mod canvas;
 mod coding;
 mod face;
+mod line;
 mod stretch;
 
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::compose::{Chain, Place, Scratch, collect, finish};
+use super::compose::{Chain, Place, Scratch};
 use super::image_page;
-use crate::code::{Digits, ROW_BITS, START, Strip, Tail, Tone, draw_strip, encode_line};
-use crate::config::{
-    Alignment, FlowStyle, FontSize, Geometry, NewlineMarkup, Normalization, RenderConfig,
-};
+use crate::code::{Strip, Tone, draw_strip};
+use crate::config::{FlowStyle, FontSize, Geometry, NewlineMarkup, Normalization, RenderConfig};
 use crate::document::Document;
 use crate::error::RenderError;
 use crate::font::{FontSet, Latin};
 use crate::invert::pixel_checksum;
-use crate::layout::{
-    NewlineMark, PagePlan, Pager, PlacedLine, SizeClasses, Spacing, Widths, block_starts,
-    half_cells,
-};
+use crate::layout::{NewlineMark, PagePlan, Pager, PlacedLine, SizeClasses, Spacing, Widths};
 use crate::marks::{DocumentMarks, Marks};
 use crate::page::{BBox, Page, PageLine};
-use crate::raster::{CellStyle, Glyphs, Lexicon, Sign, Sprites};
+use crate::raster::{CellStyle, Glyphs, Lexicon, Sprites};
 use breaker::FlowBreaker;
 use canvas::Canvas;
 use coding::{Coding, class};
 use face::Face;
-use stretch::Stretch;
+
+/// The digit of a tab among blank cells.
+const TAB_DIGIT: u8 = 1;
 
 pub(crate) struct FlowTypesetter {
     style: FlowStyle,
@@ -41,6 +40,8 @@ pub(crate) struct FlowTypesetter {
     spans: Vec<(u32, u32)>,
     breaker: FlowBreaker,
     tone: Tone,
+    /// Whether text lies on the page's own background and nothing is drawn under it.
+    flat: bool,
     /// Newline marks in their own colour, by size class.
     newlines: Option<Vec<Sprites>>,
     marks: Marks,
@@ -112,6 +113,10 @@ impl FlowTypesetter {
         let span = coding.as_ref().and(narrowest);
         Ok(Self {
             marks: Marks::new(style, &geometry, &fonts, config.antialias),
+            flat: paper == style.page_bg_color.grey()
+                && style.para_bg_color.is_none()
+                && style.border_width == 0.0
+                && style.line_numbers.is_none(),
             style: style.clone(),
             normalization: config.normalization,
             geometry,
@@ -327,185 +332,6 @@ impl FlowTypesetter {
         let class = self.breaker.face(&placed.line).sprites.glyphs.style.class;
         placed.top.round() as i32 + class.baseline as i32
     }
-
-    /// Draws a line and its code.
-    fn draw_line(
-        &self,
-        document: &Document,
-        placed: &PlacedLine<'_>,
-        ordinal: u32,
-        canvas: &mut Canvas,
-        scratch: &mut Scratch,
-    ) -> Drawn {
-        let PlacedLine { text, line, .. } = placed;
-        let style = &self.style;
-        let face = self.breaker.face(line);
-        let height = face.sprites.glyphs.style.class.height as usize;
-        let drawn = &text.text[line.range.start..line.draw_end];
-        let indent = if line.first {
-            style.first_line_indent
-        } else {
-            0.0
-        };
-        let column = self.geometry.columns[placed.column];
-        let left = column + style.px_across(style.left_indent + indent);
-        let room = if line.first {
-            self.breaker.room.0
-        } else {
-            self.breaker.room.1
-        };
-        let spare = (room - line.width).max(0.0);
-        let start = match style.alignment {
-            Alignment::Left | Alignment::Justify => left,
-            Alignment::Center => left + spare / 2.0,
-            Alignment::Right => left + spare,
-        };
-        let stretch = match style.alignment {
-            Alignment::Justify if !line.last => Stretch::new(drawn, spare),
-            _ => Stretch::NONE,
-        };
-        let top = placed.top.round().max(0.0) as usize;
-        let end = start + if stretch.each > 0.0 { room } else { line.width };
-        let (from, to) = self.spans[placed.column];
-        let (from, to) = (from as usize, to as usize);
-        if self.geometry.columns.len() > 1 || self.geometry.is_boxed() {
-            canvas.limit = ((left + room).ceil() as usize).min(canvas.width);
-        }
-        // Rounding must not push the end's mark out of the span.
-        let over = (end.round() - (to as f32 - 1.0)).max(0.0);
-        let origin = (start - over).max(from as f32);
-        scratch.columns.clear();
-        scratch.columns.resize(to - from, 0);
-        // Tab stops are counted from the line's start, as the line breaker does.
-        let mut pen = 0.0;
-        let mut before = None;
-        let mut free = 0;
-        let mut ranges = 0;
-        // Lines without replacements tell their operations while they are drawn.
-        let plain = text.replacements(&line.range).next().is_none();
-        scratch.ops.clear();
-        for (at, c) in drawn.char_indices() {
-            let sprite = face.sprites.get(c);
-            let is_tab = c == '\t';
-            if !is_tab {
-                pen += before.map_or(0.0, |before| face.between(before, c));
-            }
-            before = Some(c);
-            if sprite.advance == 0.0 && !is_tab {
-                if plain {
-                    scratch.ops.insert(c);
-                }
-                continue;
-            }
-            // Cells never overlap, whatever the widths were.
-            let x = ((origin + pen).round() as usize).max(free);
-            let sprite = match &self.newlines {
-                Some(newlines) if text.is_mark(line.range.start + at) => {
-                    newlines[usize::from(line.class)].get(c)
-                }
-                _ => sprite,
-            };
-            if !sprite.pixels.is_empty() {
-                canvas.put(sprite, x, top, height);
-            }
-            let mut mark = START;
-            if is_tab {
-                mark |= TAB_DIGIT;
-                pen = face.tab_stop(pen);
-                scratch.ops.skip(1);
-            } else {
-                if let Sign::Shape { digit, range } = sprite.sign {
-                    mark |= digit;
-                    ranges = ranges.max(range + 1);
-                    scratch.ops.skip(1);
-                } else if plain {
-                    scratch.ops.explicit(c);
-                }
-                pen += sprite.advance + face.spacing(c);
-            }
-            if let Some(column) = scratch.columns.get_mut(x - from) {
-                *column = mark;
-            }
-            // A tab is as wide as its stop is far.
-            let least = if is_tab { 1 } else { sprite.advance as usize };
-            free = x + least.max(1);
-            if c == ' ' || (!stretch.spaces_only && half_cells(c) > 0) {
-                pen += stretch.each;
-            }
-        }
-        let mut coded_end = 0;
-        if self.coding.is_some() {
-            // The last cell needs no more than its own width.
-            let x = free.max(origin.round() as usize);
-            if let Some(column) = scratch.columns.get_mut(x - from) {
-                *column = START;
-            }
-            let tail = match plain {
-                true => finish(text, line, &mut scratch.ops),
-                false => collect(text, line, &mut scratch.ops, |c| face.sign(c)),
-            };
-            let row = (top + height - 1) * canvas.width + from;
-            let place = (ordinal, row, tail);
-            coded_end = from + self.draw_code(document, placed, place, canvas, scratch);
-            coded_end = coded_end.max(x + 1);
-        }
-        Drawn {
-            start,
-            end,
-            coded_end,
-            ranges,
-        }
-    }
-
-    /// Writes a line's code between the marks of its cells, from pixel `row` on; returns how
-    /// many pixels on it ends.
-    fn draw_code(
-        &self,
-        document: &Document,
-        placed: &PlacedLine<'_>,
-        (ordinal, row, tail): (u32, usize, Tail),
-        canvas: &mut Canvas,
-        scratch: &mut Scratch,
-    ) -> usize {
-        let PlacedLine { text, line, .. } = placed;
-        let starts = match placed.starts.is_empty() {
-            true => Vec::new(),
-            false => block_starts(document, &placed.starts),
-        };
-        let content = text.original(&line.range);
-        let Scratch {
-            ops, code, columns, ..
-        } = scratch;
-        let class = u32::from(line.class);
-        encode_line((class, tail, ordinal), &starts, None, ops, content, code);
-        let mut end = 0;
-        let mut digits = Digits::new(code, ROW_BITS);
-        for (x, column) in columns.iter_mut().enumerate() {
-            if *column == 0 {
-                let Some(digit) = digits.next() else { break };
-                *column = digit;
-                end = x + 1;
-            }
-        }
-        debug_assert!(digits.next().is_none(), "the line breaker leaves room");
-        self.tone
-            .add(&mut canvas.pixels[row..row + columns.len()], columns);
-        end
-    }
-}
-
-/// The digit of a tab among blank cells.
-const TAB_DIGIT: u8 = 1;
-
-/// What a line took.
-struct Drawn {
-    /// Where its text begins and ends.
-    start: f32,
-    end: f32,
-    /// Where its code ends.
-    coded_end: usize,
-    /// How many ranges of characters its cells come from.
-    ranges: u8,
 }
 
 /// Widths in pixels of a paragraph's first line and of its others.

@@ -1,8 +1,7 @@
 //! Lines of a width in pixels whose codes have room.
 
-use std::sync::OnceLock;
-
 use super::super::compose::{collect, split};
+use super::ascii::is_ascii;
 use super::face::Face;
 use crate::code::{BlockStart, Ops, ROW_BITS, digits_for, encode_line};
 use crate::layout::{ClassCursor, FlowLines, Line, LineBreaker, Lines, Prepared, Split, Widths};
@@ -15,18 +14,11 @@ pub(super) struct FlowBreaker {
     pub(super) room: (f32, f32),
     /// Columns that a line's code can lie in; none where lines carry none.
     span: Option<usize>,
-    /// Whether printable ASCII needs no room in codes.
-    plain: OnceLock<bool>,
 }
 
 impl FlowBreaker {
     pub(super) fn new(faces: Vec<Face>, room: (f32, f32), span: Option<usize>) -> Self {
-        Self {
-            faces,
-            room,
-            span,
-            plain: OnceLock::new(),
-        }
+        Self { faces, room, span }
     }
 
     #[inline]
@@ -52,20 +44,15 @@ impl FlowBreaker {
 
     /// Whether a line surely has room: most lines are told by this alone.
     fn surely_fits(&self, text: &Prepared<'_>, line: &Line, span: usize) -> bool {
-        let plain = || {
-            let faces = self.faces.iter();
-            let mut signs = faces.flat_map(|face| (' '..='~').map(|c| face.sign(c)));
-            signs.all(|sign| matches!(sign, Sign::Shape { .. }))
-        };
         // The flags, the checksum, one block with its source page, and the end's mark.
         let columns = digits_for(12, ROW_BITS) + 1;
         let drawn = &text.text.as_bytes()[line.range.start..line.draw_end];
         let tail = &text.text.as_bytes()[line.draw_end..line.range.end];
         drawn.len() + columns <= span
             && matches!(tail, b"" | b" " | b"\n" | b"\r\n")
-            && drawn.iter().all(|byte| (b' '..=b'~').contains(byte))
+            && is_ascii(drawn)
             && text.replacements(&line.range).next().is_none()
-            && *self.plain.get_or_init(plain)
+            && self.face(line).ascii().is_some()
     }
 }
 

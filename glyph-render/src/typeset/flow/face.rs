@@ -1,5 +1,8 @@
 //! The glyphs of a size class, and the space between them.
 
+use std::sync::OnceLock;
+
+use super::ascii::Ascii;
 use crate::config::FlowStyle;
 use crate::layout::{LEAST_TAB, Widths, is_han_latin, tab_stop};
 use crate::raster::{Sign, Sprites};
@@ -13,6 +16,7 @@ pub(super) struct Face {
     tab_stops: Vec<f32>,
     /// The distance of further tab stops.
     tab: f32,
+    ascii: OnceLock<Option<Ascii>>,
 }
 
 impl Face {
@@ -32,7 +36,15 @@ impl Face {
             tab_stops: (style.tab_stops.iter())
                 .map(|&stop| style.px_across(stop))
                 .collect(),
+            ascii: OnceLock::new(),
         }
+    }
+
+    /// Printable ASCII at hand, where readers tell all of it by its shape.
+    #[inline]
+    pub(super) fn ascii(&self) -> Option<&Ascii> {
+        let ascii = self.ascii.get_or_init(|| Ascii::new(self));
+        ascii.as_ref()
     }
 
     /// How a reader tells a character's cell.
@@ -78,6 +90,11 @@ impl Widths for Face {
         } else {
             0.0
         }
+    }
+
+    #[inline]
+    fn ascii(&self) -> Option<&[f32; 256]> {
+        Some(Self::ascii(self)?.advances())
     }
 
     fn tab_stop(&self, x: f32) -> f32 {
