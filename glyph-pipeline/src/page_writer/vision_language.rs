@@ -7,16 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{DType, Device};
 use glyph_decode::{
-    ChatTemplate, DecodeError, ExpandedPrompt, FinishReason, GenerationConfig, ImageEmbeds,
-    ImagePlaceholder, LanguageModel as _, Message, Part, PixelValues, Prefill, Segment, Session,
-    Tokenizer, Usage, VisionLanguageModel, VlmFamily, split_thinking,
+    AnswerStream, ChatTemplate, DecodeError, ExpandedPrompt, FinishReason, GenerationConfig,
+    ImageEmbeds, ImagePlaceholder, LanguageModel as _, Message, Part, PixelValues, Prefill,
+    Segment, Session, Tokenizer, Usage, VisionLanguageModel, VlmFamily, split_thinking,
 };
 use glyph_encode::EncodeError;
 use glyph_encode::checkpoint::{CheckpointError, LoadProgress};
 use glyph_encode::preprocess::{ImagePreprocessor, PatchConfig, PatchFamily, PatchPreprocessor};
 use rayon::prelude::*;
 
-use crate::writer::{cut_loop, session};
+use crate::writer::{cut_loop, session, tell};
 
 use super::{PageView, PageWriter, VideoRequest, ViewRequest, WrittenFromPages};
 
@@ -274,9 +274,11 @@ impl VisionLanguageWriter {
         rest: &[Segment],
         max_new_tokens: usize,
         mut progress: impl FnMut(f64) -> ControlFlow<()> + Send,
+        text: &mut (dyn FnMut(&str) -> ControlFlow<()> + Send),
     ) -> Result<WrittenFromPages, DecodeError> {
         let mut config = self.config.clone();
         config.max_new_tokens = max_new_tokens;
+        let mut answer = AnswerStream::new();
         let mut out = prefill
             .generate(rest, &config)?
             .on_progress(|p| {
@@ -284,7 +286,10 @@ impl VisionLanguageWriter {
                 let all = p.prompt_tokens + GENERATED_COST * max_new_tokens;
                 progress(read as f64 / all.max(1) as f64)
             })
-            .finish()?;
+            .finish_with(|piece| tell(&answer.push(&piece.text), text))?;
+        if tell(&answer.finish(), text).is_break() {
+            out.finish_reason = FinishReason::Cancelled;
+        }
         cut_loop(&mut out, &self.tokenizer);
         let logprobs: Vec<f32> = out.tokens.iter().filter_map(|t| t.logprob).collect();
         let mean = logprobs.iter().sum::<f32>() / logprobs.len().max(1) as f32;
@@ -347,6 +352,15 @@ impl PageWriter for VisionLanguageWriter {
         request: &ViewRequest<'_>,
         progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
     ) -> Result<WrittenFromPages, DecodeError> {
+        self.stream(request, progress, &mut |_| ControlFlow::Continue(()))
+    }
+
+    fn stream(
+        &self,
+        request: &ViewRequest<'_>,
+        progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
+        text: &mut (dyn FnMut(&str) -> ControlFlow<()> + Send),
+    ) -> Result<WrittenFromPages, DecodeError> {
         let prompt = self.prompt(request)?;
         self.check_room(&prompt, request.max_new_tokens)?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -363,7 +377,7 @@ impl PageWriter for VisionLanguageWriter {
         let mut out = match read {
             Some(read) => {
                 let rest = [Segment::Text(prompt.ids[read..].to_vec())];
-                self.answer(prefill, &rest, request.max_new_tokens, progress)?
+                self.answer(prefill, &rest, request.max_new_tokens, progress, text)?
             }
             None => cancelled(),
         };
@@ -420,7 +434,13 @@ impl PageWriter for VisionLanguageWriter {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let mut session = self.session(&mut held, &prompt, request.max_new_tokens)?;
         let prefill = session.prefill();
-        let mut out = self.answer(prefill, &segments, request.max_new_tokens, progress)?;
+        let mut out = self.answer(
+            prefill,
+            &segments,
+            request.max_new_tokens,
+            progress,
+            &mut |_| ControlFlow::Continue(()),
+        )?;
         out.vision_tokens = vision_tokens(&prompt);
         held.session = Some(session);
         Ok(out)
