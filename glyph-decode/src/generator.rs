@@ -195,13 +195,34 @@ impl<'s> Generator<'s> {
     ///
     /// # Errors
     /// If the model, a filter or the constraint fails.
-    pub fn finish(mut self) -> Result<Generation, DecodeError> {
+    pub fn finish(self) -> Result<Generation, DecodeError> {
+        self.finish_with(|_| ControlFlow::Continue(()))
+    }
+
+    /// Runs to the end and tells `each` every piece as it comes; it stops the generation by
+    /// returning [`ControlFlow::Break`], and the finish reason is then
+    /// [`Cancelled`](FinishReason::Cancelled).
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub fn finish_with(
+        mut self,
+        mut each: impl FnMut(&Piece) -> ControlFlow<()>,
+    ) -> Result<Generation, DecodeError> {
         let mut text = String::new();
         let mut tokens = Vec::new();
+        let mut stopped = false;
         for piece in &mut self {
             let piece = piece?;
+            stopped = each(&piece).is_break();
             text += &piece.text;
             tokens.extend(piece.tokens);
+            if stopped {
+                break;
+            }
+        }
+        if stopped {
+            self.finish_reason = Some(FinishReason::Cancelled);
         }
         Ok(Generation {
             text,

@@ -1,8 +1,11 @@
-//! Encoded features on disk.
+//! Encoded features on disk, or elsewhere.
 
+use std::fmt::Debug;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -18,6 +21,30 @@ const SUFFIX: &str = "features";
 /// A token's position: seven words.
 const POSITION_BYTES: usize = 28;
 
+/// Where encoded pages are kept: [`FeatureCache`] is a folder; another may be one that several
+/// machines share.
+pub trait FeatureStore: Debug + Send + Sync {
+    /// The bytes that were kept under `key`, 40 hexadecimal digits; `None` where there are none, or
+    /// where they are damaged or cannot be had: the page is then encoded.
+    fn load(&self, key: &str) -> Option<Vec<u8>>;
+
+    /// Keeps bytes under `key`. The same key always has the same bytes.
+    ///
+    /// # Errors
+    /// If they cannot be kept; the page is then encoded again the next time.
+    fn store(&self, key: &str, bytes: &[u8]) -> io::Result<()>;
+}
+
+impl<S: FeatureStore + ?Sized> FeatureStore for Box<S> {
+    fn load(&self, key: &str) -> Option<Vec<u8>> {
+        (**self).load(key)
+    }
+
+    fn store(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
+        (**self).store(key, bytes)
+    }
+}
+
 /// A folder of encoded pages, bounded in size.
 ///
 /// Entries are named by a hash of the pixels, the encoder's fingerprint and the settings, end with
@@ -27,6 +54,8 @@ const POSITION_BYTES: usize = 28;
 pub struct FeatureCache {
     dir: PathBuf,
     max_bytes: u64,
+    /// Bytes that were added since the folder was looked through.
+    added: Arc<AtomicU64>,
 }
 
 impl FeatureCache {
@@ -40,7 +69,11 @@ impl FeatureCache {
             path: dir.clone(),
             source,
         })?;
-        let cache = Self { dir, max_bytes };
+        let cache = Self {
+            dir,
+            max_bytes,
+            added: Arc::default(),
+        };
         cache.trim();
         Ok(cache)
     }
@@ -52,27 +85,6 @@ impl FeatureCache {
 
     fn path(&self, key: &str) -> PathBuf {
         self.dir.join(format!("{key}.{SUFFIX}"))
-    }
-
-    /// The bytes of an entry; a missing or damaged one is none.
-    fn load(&self, key: &str) -> Option<Vec<u8>> {
-        let mut bytes = fs::read(self.path(key)).ok()?;
-        let body = bytes.len().checked_sub(blake3::OUT_LEN)?;
-        if blake3::hash(&bytes[..body]).as_bytes() != &bytes[body..] {
-            return None;
-        }
-        bytes.truncate(body);
-        Some(bytes)
-    }
-
-    fn store(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(".new-")
-            .tempfile_in(&self.dir)?;
-        file.write_all(bytes)?;
-        file.write_all(blake3::hash(bytes).as_bytes())?;
-        file.persist(self.path(key)).map_err(|e| e.error)?;
-        Ok(())
     }
 
     /// Deletes the oldest entries until nine tenths of the bound are left, and what killed writers
@@ -109,26 +121,54 @@ impl FeatureCache {
     }
 }
 
+impl FeatureStore for FeatureCache {
+    fn load(&self, key: &str) -> Option<Vec<u8>> {
+        let mut bytes = fs::read(self.path(key)).ok()?;
+        let body = bytes.len().checked_sub(blake3::OUT_LEN)?;
+        if blake3::hash(&bytes[..body]).as_bytes() != &bytes[body..] {
+            return None;
+        }
+        bytes.truncate(body);
+        Some(bytes)
+    }
+
+    fn store(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut file = tempfile::Builder::new()
+            .prefix(".new-")
+            .tempfile_in(&self.dir)?;
+        file.write_all(bytes)?;
+        file.write_all(blake3::hash(bytes).as_bytes())?;
+        file.persist(self.path(key)).map_err(|e| e.error)?;
+        // What runs for weeks stays within its bound too.
+        let added = self.added.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if added > self.max_bytes / 10 {
+            self.added.store(0, Ordering::Relaxed);
+            self.trim();
+        }
+        Ok(())
+    }
+}
+
 impl Drop for FeatureCache {
     fn drop(&mut self) {
         self.trim();
     }
 }
 
-/// An encoder that looks into a [`FeatureCache`] first.
+/// An encoder that looks into a [`FeatureStore`] first.
 ///
 /// Features are kept in half precision; what is handed out was rounded to it also when it was just
 /// encoded, so that a first and a second run read the same.
 #[derive(Debug)]
-pub struct CachedEncoder<E> {
+pub struct CachedEncoder<E, S = FeatureCache> {
     encoder: E,
-    cache: FeatureCache,
+    cache: S,
     device: Device,
 }
 
-impl<E: VisionEncoder> CachedEncoder<E> {
+impl<E: VisionEncoder, S: FeatureStore> CachedEncoder<E, S> {
     /// Puts `cache` before `encoder`; `device` is where cached features are put.
-    pub fn new(encoder: E, cache: FeatureCache, device: &Device) -> Self {
+    pub fn new(encoder: E, cache: S, device: &Device) -> Self {
         Self {
             encoder,
             cache,
@@ -198,7 +238,7 @@ impl<E: VisionEncoder> CachedEncoder<E> {
     }
 }
 
-impl<E: VisionEncoder> VisionEncoder for CachedEncoder<E> {
+impl<E: VisionEncoder, S: FeatureStore> VisionEncoder for CachedEncoder<E, S> {
     fn encode(&self, input: EncoderInput<'_>) -> Result<VisionTokens, EncodeError> {
         let key = self.key(&input);
         if let Some(tokens) = self
@@ -251,5 +291,28 @@ impl<E: VisionEncoder> VisionEncoder for CachedEncoder<E> {
 
     fn fingerprint(&self) -> String {
         self.encoder.fingerprint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_stays_within_its_bound_while_it_is_used() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let cache = FeatureCache::open(dir.path(), 10_000).expect("a cache");
+        let size = || -> u64 {
+            let entries = fs::read_dir(dir.path()).expect("the folder").flatten();
+            entries
+                .map(|entry| entry.metadata().expect("a file").len())
+                .sum()
+        };
+        for i in 0..100 {
+            let key = format!("{i:040x}");
+            cache.store(&key, &[i; 500]).expect("room");
+            assert_eq!(cache.load(&key).as_deref(), Some(&[i; 500][..]));
+            assert!(size() < 12_000, "{} after {i}", size());
+        }
     }
 }

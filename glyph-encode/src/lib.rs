@@ -22,7 +22,7 @@ mod rows;
 pub mod towers;
 
 pub use builtin::BuiltinEncoder;
-pub use cache::{CachedEncoder, FeatureCache};
+pub use cache::{CachedEncoder, FeatureCache, FeatureStore};
 pub use encoder::{Detail, EncoderInput, TokenGrid, TokenPosition, VisionEncoder, VisionTokens};
 pub use error::EncodeError;
 pub use glyph_render::{BBox, CellLayout, Page};

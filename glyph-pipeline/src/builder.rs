@@ -6,18 +6,26 @@ use std::sync::Arc;
 use burn::tensor::{DType, Device};
 use glyph_decode::{BuiltinReadout, DecodeError, Readout};
 use glyph_encode::checkpoint::{Checkpoint, LoadProgress};
-use glyph_encode::{BuiltinEncoder, CachedEncoder, FeatureCache, VisionEncoder};
+use glyph_encode::{BuiltinEncoder, CachedEncoder, FeatureCache, FeatureStore, VisionEncoder};
 use glyph_render::{RenderConfig, Renderer, Typesetter};
 
-use crate::pipeline::ProgressCallback;
+use crate::progress::{DraftCallback, ProgressCallback};
 use crate::{
-    DeviceSpec, LanguageModelWriter, PageWriter, Pipeline, PipelineError, Progress, RegionScorer,
-    VisionLanguageWriter, Writer, pretrained,
+    DeviceSpec, Draft, LanguageModelWriter, PageWriter, Pipeline, PipelineError, Progress,
+    RegionScorer, VisionLanguageWriter, Writer, pretrained,
 };
 
 /// Below this confidence characters are read again, if
 /// [`reread_below`](PipelineBuilder::reread_below) says nothing else.
 pub const DEFAULT_REREAD_BELOW: f32 = 0.9;
+
+/// Where encoded features are kept.
+#[derive(Debug)]
+enum Cache {
+    /// At most so many bytes in a folder.
+    Folder(PathBuf, u64),
+    Store(Box<dyn FeatureStore>),
+}
 
 /// Puts a [`Pipeline`] together; a stage that is not given is the built-in one.
 #[derive(Default)]
@@ -30,11 +38,12 @@ pub struct PipelineBuilder {
     page_writer: Option<Box<dyn PageWriter>>,
     view_renderer: Option<Box<dyn Renderer>>,
     scorer: Option<Box<dyn RegionScorer>>,
-    cache: Option<(PathBuf, u64)>,
+    cache: Option<Cache>,
     merge_sizes: Option<(usize, usize)>,
     max_vision_tokens: Option<usize>,
     reread_below: Option<f32>,
     progress: Option<Box<ProgressCallback>>,
+    draft: Option<Box<DraftCallback>>,
 }
 
 impl fmt::Debug for PipelineBuilder {
@@ -161,7 +170,14 @@ impl PipelineBuilder {
     /// Keeps encoded features in the folder `dir`, at most `max_bytes` of them. Off by default.
     #[must_use]
     pub fn cache(mut self, dir: impl Into<PathBuf>, max_bytes: u64) -> Self {
-        self.cache = Some((dir.into(), max_bytes));
+        self.cache = Some(Cache::Folder(dir.into(), max_bytes));
+        self
+    }
+
+    /// Keeps encoded features in `store`, for example one that several machines share.
+    #[must_use]
+    pub fn feature_store(mut self, store: impl FeatureStore + 'static) -> Self {
+        self.cache = Some(Cache::Store(Box::new(store)));
         self
     }
 
@@ -202,6 +218,17 @@ impl PipelineBuilder {
         self
     }
 
+    /// Is told what a writer writes while it writes; stops the run by returning
+    /// [`ControlFlow::Break`].
+    #[must_use]
+    pub fn draft(
+        mut self,
+        callback: impl Fn(Draft<'_>) -> ControlFlow<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.draft = Some(Box::new(callback));
+        self
+    }
+
     /// Loads what was not given.
     ///
     /// # Errors
@@ -221,12 +248,15 @@ impl PipelineBuilder {
                 })
             }
         };
-        if let Some((dir, max_bytes)) = self.cache {
-            encoder = Box::new(CachedEncoder::new(
-                encoder,
-                FeatureCache::open(dir, max_bytes)?,
-                &device,
-            ));
+        let store: Option<Box<dyn FeatureStore>> = match self.cache {
+            Some(Cache::Folder(dir, max_bytes)) => {
+                Some(Box::new(FeatureCache::open(dir, max_bytes)?))
+            }
+            Some(Cache::Store(store)) => Some(store),
+            None => None,
+        };
+        if let Some(store) = store {
+            encoder = Box::new(CachedEncoder::new(encoder, store, &device));
         }
         Ok(Pipeline {
             renderer: match self.renderer {
@@ -248,6 +278,7 @@ impl PipelineBuilder {
             max_vision_tokens: self.max_vision_tokens,
             reread_below: self.reread_below.unwrap_or(DEFAULT_REREAD_BELOW),
             progress: self.progress.map(Into::into),
+            draft: self.draft.map(Into::into),
         })
     }
 }

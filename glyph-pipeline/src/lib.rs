@@ -47,7 +47,7 @@ pub use page_writer::{
 };
 pub use pipeline::{Pipeline, Reply, Scan};
 pub use pretrained::PretrainedError;
-pub use progress::{Progress, Stage};
+pub use progress::{Draft, Progress, Stage};
 pub use scorer::{ClipScorer, RegionScorer};
 pub use writer::{LanguageModelWriter, WriteRequest, Writer, Written};
 #[cfg(feature = "json-schema")]

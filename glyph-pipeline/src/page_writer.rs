@@ -133,6 +133,25 @@ pub trait PageWriter: Send + Sync {
         progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
     ) -> Result<WrittenFromPages, DecodeError>;
 
+    /// [`write`](Self::write) that also tells the answer as it is made, as
+    /// [`Writer::stream`](crate::Writer::stream) does; what a model thinks before it is left out.
+    /// The provided method tells the whole answer in one piece at the end.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    fn stream(
+        &self,
+        request: &ViewRequest<'_>,
+        progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
+        text: &mut (dyn FnMut(&str) -> ControlFlow<()> + Send),
+    ) -> Result<WrittenFromPages, DecodeError> {
+        let mut written = self.write(request, progress)?;
+        if written.finish_reason != FinishReason::Cancelled && text(&written.text).is_break() {
+            written.finish_reason = FinishReason::Cancelled;
+        }
+        Ok(written)
+    }
+
     /// Writes from a video, in the video tokens of the model's family.
     ///
     /// # Errors

@@ -10,14 +10,13 @@ use glyph_render::{Document, Page, Renderer};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::progress::{DraftCallback, ProgressCallback};
 use crate::reading::{Pass, Reread};
 use crate::tasks::{self, Answer, Extraction, ReadLine, SummarySentence};
 use crate::{
-    PageWriter, PipelineBuilder, PipelineError, Progress, RegionScorer, StageSeconds, TokenAccount,
-    TokenCounter, Writer,
+    Draft, PageWriter, PipelineBuilder, PipelineError, Progress, RegionScorer, StageSeconds,
+    TokenAccount, TokenCounter, Writer,
 };
-
-pub(crate) type ProgressCallback = dyn Fn(Progress) -> ControlFlow<()> + Send + Sync;
 
 /// Least number of rows that crops may cover by default, so that a short document is read whole.
 const MIN_CROP_ROWS: usize = 24;
@@ -40,6 +39,7 @@ pub struct Pipeline {
     pub(crate) max_vision_tokens: Option<usize>,
     pub(crate) reread_below: f32,
     pub(crate) progress: Option<Arc<ProgressCallback>>,
+    pub(crate) draft: Option<Arc<DraftCallback>>,
 }
 
 impl fmt::Debug for Pipeline {
@@ -120,6 +120,19 @@ impl Pipeline {
     ) -> Self {
         Self {
             progress: Some(Arc::new(callback)),
+            ..self.clone()
+        }
+    }
+
+    /// The same stages for another run, of which `callback` is told what is written as
+    /// [`PipelineBuilder::draft`] says.
+    #[must_use]
+    pub fn with_draft(
+        &self,
+        callback: impl Fn(Draft<'_>) -> ControlFlow<()> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            draft: Some(Arc::new(callback)),
             ..self.clone()
         }
     }

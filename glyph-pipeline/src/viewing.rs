@@ -22,7 +22,8 @@ use crate::scorer::RegionScorer;
 use crate::tasks::{self, Answer, Evidence, ReadLine, Writing};
 use crate::writing::name_of;
 use crate::{
-    Pipeline, PipelineError, Progress, Reply, Scan, Stage, StageSeconds, TokenAccount, TokenCounter,
+    Draft, Pipeline, PipelineError, Progress, Reply, Scan, Stage, StageSeconds, TokenAccount,
+    TokenCounter,
 };
 
 /// Tokens that an answer may have. Models that think aloud need most of them for that.
@@ -234,11 +235,22 @@ impl Pipeline {
     ) -> Result<WrittenFromPages, PipelineError> {
         let pages = request.views.len();
         let mut tell = |fraction: f64| self.tell_writing(pages, fraction);
-        let written = writer.write(request, &mut tell)?;
+        let mut begins = true;
+        let mut draft = |text: &str| self.tell_draft(text, &mut begins);
+        let written = writer.stream(request, &mut tell, &mut draft)?;
         if written.finish_reason == FinishReason::Cancelled || tell(1.0).is_break() {
             return Err(PipelineError::Cancelled { pages });
         }
         Ok(written)
+    }
+
+    /// Tells the draft callback more of a text; `begins` holds whether it is the first of it.
+    pub(crate) fn tell_draft(&self, text: &str, begins: &mut bool) -> ControlFlow<()> {
+        let begins = std::mem::take(begins);
+        match &self.draft {
+            Some(callback) => callback(Draft { text, begins }),
+            None => ControlFlow::Continue(()),
+        }
     }
 
     /// Tells the progress callback how far writing is.

@@ -68,6 +68,27 @@ pub trait Writer: Send + Sync {
         request: &WriteRequest<'_>,
         progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
     ) -> Result<Written, DecodeError>;
+
+    /// [`write`](Self::write) that also tells the text as it is made: `text` is called with each
+    /// new piece, in order and of whole characters, and stops the writing as `progress` does.
+    ///
+    /// What counts is the text that is returned: pieces may have held more, for example the rounds
+    /// of a loop that is cut off. The provided method tells the whole text in one piece at the end.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    fn stream(
+        &self,
+        request: &WriteRequest<'_>,
+        progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
+        text: &mut (dyn FnMut(&str) -> ControlFlow<()> + Send),
+    ) -> Result<Written, DecodeError> {
+        let mut written = self.write(request, progress)?;
+        if written.finish_reason != FinishReason::Cancelled && text(&written.text).is_break() {
+            written.finish_reason = FinishReason::Cancelled;
+        }
+        Ok(written)
+    }
 }
 
 /// Sessions grow by this many tokens.
@@ -86,6 +107,17 @@ pub(crate) fn session(
     match kept {
         Some(session) if session.capacity() >= capacity => Ok(session),
         _ => Session::new(model, tokenizer.clone(), capacity),
+    }
+}
+
+/// Tells a piece of text; tokens alone are not told.
+pub(crate) fn tell(
+    piece: &str,
+    text: &mut (dyn FnMut(&str) -> ControlFlow<()> + Send),
+) -> ControlFlow<()> {
+    match piece {
+        "" => ControlFlow::Continue(()),
+        piece => text(piece),
     }
 }
 

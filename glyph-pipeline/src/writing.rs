@@ -117,7 +117,9 @@ impl Pipeline {
             }),
             None => ControlFlow::Continue(()),
         };
-        let written = writer.write(request, &mut tell)?;
+        let mut begins = true;
+        let mut draft = |text: &str| self.tell_draft(text, &mut begins);
+        let written = writer.stream(request, &mut tell, &mut draft)?;
         if written.finish_reason == FinishReason::Cancelled {
             return Err(PipelineError::Cancelled { pages: span.pages });
         }

@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use burn::tensor::{DType, Device};
 use glyph_pipeline::render::{Document, RenderConfig, Renderer as _, Typesetter};
@@ -122,6 +123,23 @@ fn all_pages_are_shown_and_counted() {
     assert!(reply.tokens.writer.prompt > tokens);
     assert!(reply.crops.is_empty() && reply.output.evidence.is_empty());
     assert!((0.0..=1.0).contains(&reply.output.confidence));
+
+    // What is written is told while it is written, and is the answer.
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let seen = told.clone();
+    let streaming = pipeline.with_draft(move |draft| {
+        let piece = (draft.text.to_owned(), draft.begins);
+        seen.lock().expect("no thread panicked").push(piece);
+        ControlFlow::Continue(())
+    });
+    let streamed = streaming
+        .ask(&document, "What is the code?")
+        .expect("an answer");
+    let told = told.lock().expect("no thread panicked").clone();
+    let text: String = told.iter().map(|(text, _)| text.as_str()).collect();
+    assert_eq!(text.trim(), streamed.output.text);
+    assert!(told.len() > 1, "{told:?}");
+    assert!(told.iter().enumerate().all(|(i, (_, b))| *b == (i == 0)));
 
     // The same question again, and one that begins as this one: the page is read once.
     let again = pipeline

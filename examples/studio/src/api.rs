@@ -6,6 +6,7 @@ mod jobs;
 mod openai;
 mod ops;
 pub mod render;
+mod request;
 mod sse;
 pub mod tasks;
 

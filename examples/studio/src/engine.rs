@@ -1,6 +1,7 @@
 //! Runs tasks: one pipeline, whose runs are bounded in number and in time.
 
 mod cache;
+mod features;
 mod run;
 
 use std::collections::HashMap;
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use glyph_pipeline::encode::FeatureCache;
 use glyph_pipeline::pretrained::{is_vision_language, resolve};
 use glyph_pipeline::render::Document;
 use glyph_pipeline::{DeviceSpec, Pipeline, PipelineError, Scan};
@@ -20,6 +22,7 @@ use crate::settings::Settings;
 use crate::store::Store;
 use crate::task::{Event, Outcome, Task};
 pub use cache::Cache;
+use features::Features;
 
 /// Why an engine cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +113,7 @@ impl Engine {
     /// # Errors
     /// If it, the device or the cache cannot be used.
     pub fn new(settings: &Settings, store: Store, metrics: Metrics) -> Result<Self, EngineError> {
-        let pipeline = builder(settings)?.build()?;
+        let pipeline = builder(settings, &store)?.build()?;
         Ok(Self {
             store,
             metrics,
@@ -269,7 +272,7 @@ impl Engine {
                 .map(|path| is_vision_language(&path))
                 .map_err(PipelineError::from)?;
             Ok(WriterPipeline {
-                pipeline: builder(&self.settings)?
+                pipeline: builder(&self.settings, &self.store)?
                     .pretrained(&setting.model, None)?
                     .build()?,
                 sees_pages,
@@ -284,7 +287,10 @@ impl Engine {
     }
 }
 
-fn builder(settings: &Settings) -> Result<glyph_pipeline::PipelineBuilder, EngineError> {
+fn builder(
+    settings: &Settings,
+    store: &Store,
+) -> Result<glyph_pipeline::PipelineBuilder, EngineError> {
     let device: DeviceSpec = (settings.device.parse())
         .map_err(|error| EngineError::Device(format!("{:?}: {error}", settings.device)))?;
     let device = device.resolve().map_err(PipelineError::from)?;
@@ -292,10 +298,15 @@ fn builder(settings: &Settings) -> Result<glyph_pipeline::PipelineBuilder, Engin
         tracing::info!("{note}");
     }
     let builder = Pipeline::builder().device(&device.device);
-    Ok(match settings.cache_bytes {
-        0 => builder,
-        bytes => builder.cache(settings.data.join("features"), bytes),
-    })
+    let (folder, bytes) = (&settings.features, settings.cache_bytes);
+    if bytes == 0 {
+        return Ok(builder);
+    }
+    if store.is_folder() {
+        return Ok(builder.cache(folder, bytes));
+    }
+    let local = FeatureCache::open(folder, bytes).map_err(PipelineError::from)?;
+    Ok(builder.feature_store(Features::new(local, store.clone())))
 }
 
 fn weight(block: &glyph_pipeline::render::Block) -> usize {

@@ -199,6 +199,9 @@ pub struct Record {
     pub lease: Option<DateTime<Utc>>,
     /// When a ticket was sent for it the last time.
     pub ticket: DateTime<Utc>,
+    /// The beginning of what came of it.
+    #[serde(default)]
+    pub summary_line: Option<String>,
 }
 
 /// Why a job failed.
@@ -231,6 +234,15 @@ pub struct Job {
     /// The question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub question: Option<String>,
+    /// How many sentences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentences: Option<usize>,
+    /// Names of fields to look for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
+    /// The model that writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer: Option<String>,
     /// Where it is.
     pub state: JobState,
     /// Which jobs come first.
@@ -253,6 +265,9 @@ pub struct Job {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub finished: Option<DateTime<Utc>>,
+    /// The beginning of what came of it, for lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary_line: Option<String>,
     /// What came of it, where the job alone is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Outcome>,
@@ -266,6 +281,9 @@ impl From<Record> for Job {
             document_name: record.document_name,
             mode: record.task.mode,
             question: record.task.question,
+            sentences: record.task.sentences,
+            fields: record.task.fields,
+            writer: record.task.writer,
             state: record.state,
             priority: record.priority,
             attempts: record.attempts,
@@ -274,6 +292,7 @@ impl From<Record> for Job {
             created: record.created,
             started: record.started,
             finished: record.finished,
+            summary_line: record.summary_line,
             result: None,
         }
     }
@@ -327,6 +346,7 @@ impl Queue {
             worker: None,
             lease: None,
             ticket: now,
+            summary_line: None,
         };
         self.records.insert(&record).await?;
         self.delivery
@@ -412,6 +432,7 @@ impl Queue {
                 record.error = None;
                 record.progress = None;
                 record.finished = None;
+                record.summary_line = None;
                 record.ticket = Utc::now();
                 true
             })

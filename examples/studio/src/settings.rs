@@ -63,12 +63,13 @@ pub struct Options {
     /// Port to listen on; 0 takes a free one [default: 8080].
     #[arg(long, env = "GLYPH_STUDIO_PORT", global = true)]
     pub port: Option<u16>,
-    /// Folder of the queue's database, the cache and, without --store, of documents and results
+    /// Folder of the queue's database and, without --store, of documents, results and features
     /// [default: glyph/studio in the user's data folder].
     #[arg(long, env = "GLYPH_STUDIO_DATA", global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Where documents and results are: a folder that all hosts share, or s3://BUCKET/PREFIX in a
-    /// build with the feature s3 [default: store in the data folder].
+    /// Where documents, results and encoded features are: a folder that all hosts share, or
+    /// s3://BUCKET/PREFIX, with access from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION
+    /// and AWS_ENDPOINT_URL [default: the data folder].
     #[arg(long, env = "GLYPH_STUDIO_STORE", global = true, value_name = "URL")]
     pub store: Option<String>,
     /// The queue: sqlite://FILE, redis://HOST/DB or postgres://USER@HOST/DATABASE
@@ -156,7 +157,7 @@ pub struct Options {
     /// others [default: 10].
     #[arg(long, env = "GLYPH_STUDIO_HEARTBEAT_SECONDS", global = true)]
     pub heartbeat_seconds: Option<u64>,
-    /// Size of the cache of encoded features in megabytes [default: 1024].
+    /// Size of the cache of encoded features in megabytes, 0 keeps none [default: 1024].
     #[arg(long, env = "GLYPH_STUDIO_CACHE_MB", global = true, value_name = "MB")]
     pub cache_mb: Option<u64>,
     /// Seconds that running jobs have to finish when the server is told to stop; what is not done
@@ -190,6 +191,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// Where documents and results are: a URL or a folder.
     pub store: String,
+    /// The folder of encoded features: in the store, where that is a folder that was named.
+    pub features: PathBuf,
     /// The queue's URL.
     pub queue: String,
     /// Jobs that run at once.
@@ -287,11 +290,18 @@ impl Options {
             .map(|writer| parse_writer(writer))
             .collect::<Result<_, _>>()?;
         let keys = o.api_keys.unwrap_or_default();
+        // Hosts that share a store share what they encode. What is in S3 has a copy here.
+        let shared = (o.store.as_deref()).map(|url| url.strip_prefix("file://").unwrap_or(url));
+        let features = match shared {
+            Some(folder) if !folder.contains("://") => Path::new(folder).join("features"),
+            _ => data.join("features"),
+        };
         Ok(Settings {
             address: SocketAddr::new(
                 o.host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
                 o.port.unwrap_or(8080),
             ),
+            features,
             store: o.store.unwrap_or_else(|| under("store")),
             queue: o
                 .queue

@@ -1,10 +1,11 @@
-//! Documents and results, in a folder or in an S3-compatible store that all hosts share.
+//! Documents, results and features, in a folder or in an S3-compatible store that all hosts share.
 //!
 //! ```text
 //! documents/ID/meta.json       what is known of a document
 //! documents/ID/content         the document as it was opened: see `document::content`
 //! renders/ID.json              the parameters of styled pages
 //! jobs/ID/result.json          what a job gave
+//! features/KEY                 an encoded page: see `engine`
 //! ```
 //!
 //! A name is written once, or again with the same content, so that a job which runs twice leaves
@@ -54,6 +55,7 @@ pub enum StoreError {
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
     prefix: String,
+    is_folder: bool,
 }
 
 impl Store {
@@ -80,11 +82,14 @@ impl Store {
         Ok(Self {
             objects: Arc::new(objects),
             prefix: String::new(),
+            is_folder: true,
         })
     }
 
     #[cfg(feature = "s3")]
     fn s3(place: &str) -> Result<Self, String> {
+        // Where another part of the process chose one already, that one stays.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
         let objects = object_store::aws::AmazonS3Builder::from_env()
             .with_bucket_name(bucket)
@@ -98,12 +103,18 @@ impl Store {
                 "" => String::new(),
                 prefix => format!("{prefix}/"),
             },
+            is_folder: false,
         })
     }
 
     #[cfg(not(feature = "s3"))]
     fn s3(_: &str) -> Result<Self, String> {
         Err("this build lacks the feature s3; build with --features s3".to_owned())
+    }
+
+    /// Whether it is a folder.
+    pub fn is_folder(&self) -> bool {
+        self.is_folder
     }
 
     fn path(&self, name: &str) -> Path {

@@ -428,7 +428,20 @@ pub struct Outcome {
     pub scan: ScanOut,
 }
 
+/// Characters of a result that stand in lists.
+const LINE: usize = 200;
+
 impl Outcome {
+    /// The beginning of what people read of it, in one line.
+    pub fn line(&self) -> String {
+        let text = self.text();
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        match line.char_indices().nth(LINE) {
+            Some((end, _)) => format!("{}…", &line[..end]),
+            None => line,
+        }
+    }
+
     /// What people read of it.
     pub fn text(&self) -> String {
         if let Some(answer) = &self.answer {
@@ -485,6 +498,13 @@ pub enum Event {
     Progress(ProgressOut),
     /// The heat map.
     Scan(ScanOut),
+    /// More of what a model writes, as it comes; what it comes to is told in [`Event::Delta`]s.
+    Draft {
+        /// The new part.
+        text: String,
+        /// Whether a text begins with it; what was told before is then another, or a dropped one.
+        begins: bool,
+    },
     /// More of the answer's text.
     Delta(String),
 }

@@ -180,6 +180,8 @@ fn jobs_run_are_followed_cancelled_and_survive_a_restart() {
     let list = server.get("/api/v1/jobs?state=done&limit=1").json();
     assert_eq!(list["jobs"].as_array().unwrap().len(), 1);
     assert_eq!(list["jobs"][0]["id"], json!(other));
+    let line = list["jobs"][0]["summary_line"].as_str().unwrap();
+    assert!(text.starts_with(line.trim_end_matches('…')), "{line}");
     let older = server.get(&format!("/api/v1/jobs?before={other}")).json();
     assert_eq!(older["jobs"][0]["id"], json!(queued));
     assert_eq!(server.delete(&format!("/api/v1/jobs/{queued}")).status, 204);
@@ -204,6 +206,7 @@ fn jobs_run_are_followed_cancelled_and_survive_a_restart() {
 fn what_is_asked_in_the_wrong_way_is_refused_with_a_reason() {
     let (_data, server) = server(&["--max-upload-mb", "1", "--max-pages", "50"]);
     let id = server.upload("lighthouse.txt", LIGHTHOUSE.as_bytes());
+    let page = (server.get(&format!("/api/v1/documents/{id}/pages/1.png"))).body;
     let cases = [
         (
             server.post("/api/v1/ask", &json!({"document_id": id})),
@@ -322,6 +325,24 @@ fn what_is_asked_in_the_wrong_way_is_refused_with_a_reason() {
             422,
             "empty",
         ),
+        (
+            server.form("/api/v1/documents", &[("broken.pdf", b"%PDF-1.7\nno")]),
+            422,
+            "broken.pdf: ",
+        ),
+        (
+            server.form(
+                "/api/v1/documents",
+                &[("first.png", &page), ("second.PNG", b"\x89PNG\r\n\x1a\n")],
+            ),
+            422,
+            "second.PNG: ",
+        ),
+        (
+            server.form("/api/v1/invert", &[("odd.png", b"\x89PNG\r\n\x1a\n")]),
+            422,
+            "odd.png",
+        ),
         (server.send("PUT", "/api/v1/documents", "", b""), 405, ""),
         (server.get("/api/v1/documents/../../etc/passwd"), 404, ""),
         (server.get("/..%2f..%2fCargo.toml"), 404, ""),
@@ -350,7 +371,10 @@ fn what_is_asked_in_the_wrong_way_is_refused_with_a_reason() {
             error["code"].is_string() && message.contains(says),
             "case {i}: {text}"
         );
-        assert!(!message.contains("/uploads/"), "case {i}: {text}");
+        // Nothing of where this server keeps things, or how its code calls them.
+        for inner in ["/uploads/", "0001/", "pages/0", "Limits::"] {
+            assert!(!message.contains(inner), "case {i}: {text}");
+        }
     }
     assert_eq!(server.get("/healthz").status, 200);
     assert_eq!(server.get("/readyz").status, 200);
@@ -528,6 +552,71 @@ fn chats_are_answered_from_what_is_attached() {
         true
     );
     assert_eq!(server.get(&format!("/v1/files/{id}")).status, 404);
+}
+
+/// With a real language model, where it was fetched: `cargo run --release --example models --
+/// fetch smollm2-135m`.
+#[test]
+fn what_a_model_writes_is_streamed_while_it_writes() {
+    const MODEL: &str = "smollm2-135m";
+    if glyph_pipeline::pretrained::resolve(MODEL).is_err() {
+        eprintln!("skipped: {MODEL} is not on this machine");
+        return;
+    }
+    let (_data, server) = server(&["--writer", MODEL]);
+    let mut chat = json!({"model": MODEL, "stream": true, "messages": [
+        {"role": "user", "content": format!("{LIGHTHOUSE}\n\n{QUESTION}")}]});
+    let parts = server.timed("/v1/chat/completions", &chat);
+    let content = |part: &Value| {
+        let text = part["choices"][0]["delta"]["content"].as_str();
+        text.filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let texts: Vec<(f64, String)> = (parts.iter())
+        .filter_map(|(at, part)| Some((*at, content(part)?)))
+        .collect();
+    assert!(texts.len() > 5, "{texts:?}");
+    // Tokens come one after the other, and not all at the end.
+    let end = parts.last().unwrap().0;
+    let (first, middle) = (texts[0].0, texts[texts.len() / 2].0);
+    assert!(first < middle && middle < end, "{texts:?}");
+    let (_, last) = parts
+        .iter()
+        .find(|(_, part)| part["choices"][0]["finish_reason"] == "stop")
+        .unwrap();
+    let answer = &last["glyph"]["answer"];
+    let draft = answer["writing"]["draft"].as_str().unwrap();
+    let text: String = texts.iter().map(|(_, text)| text.as_str()).collect();
+    assert!(
+        text.trim_start().starts_with(draft.trim()),
+        "{text:?} {draft:?}"
+    );
+
+    // The page's stream tells the draft, then the answer.
+    let id = server.upload("lighthouse.txt", LIGHTHOUSE.as_bytes());
+    let ask = json!({"document_id": id, "question": QUESTION, "writer": MODEL, "stream": true});
+    let events = server.post("/api/v1/ask", &ask).events();
+    let of = |kind: &str| {
+        let parts = events.iter().filter(|(name, _)| name == kind);
+        let texts = parts.filter_map(|(_, data)| data["text"].as_str());
+        texts.collect::<String>()
+    };
+    let (_, done) = events.last().unwrap();
+    assert_eq!(
+        of("draft").trim(),
+        done["answer"]["writing"]["draft"].as_str().unwrap().trim()
+    );
+    assert_eq!(of("delta"), done["answer"]["text"].as_str().unwrap());
+    let begins = events.iter().filter(|(_, data)| data["begins"] == true);
+    assert_eq!(begins.count(), 1);
+
+    // JSON by a schema stays JSON.
+    chat["response_format"] = json!({"type": "json_schema", "json_schema": {"schema":
+        {"type": "object", "properties": {"engineer": {"type": "string"}},
+            "required": ["engineer"], "additionalProperties": false}}});
+    let parts = server.timed("/v1/chat/completions", &chat);
+    let text: String = parts.iter().filter_map(|(_, part)| content(part)).collect();
+    let filled: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text:?}"));
+    assert!(filled["engineer"].is_string(), "{filled}");
 }
 
 /// The official client, where Python has it: `pip install openai`.

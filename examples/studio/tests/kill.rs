@@ -1,54 +1,23 @@
 //! Workers are killed in the middle of jobs, and none is lost: 100 jobs, 20 kills.
 //!
-//! With SQLite always; with Redis where `redis-server` is installed (Debian: `apt-get install
-//! redis-server`); with PostgreSQL where `GLYPH_STUDIO_TEST_POSTGRES` holds the URL of an empty
-//! database.
+//! With SQLite always; with Redis and PostgreSQL where Debian's packages `redis-server` and
+//! `postgresql` are installed. `GLYPH_STUDIO_TEST_POSTGRES` may name an empty database instead.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 #![cfg(unix)]
 
 mod support;
 
 use std::collections::HashMap;
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::{LIGHTHOUSE, QUESTION, Server, program};
+use support::services::{self, Process, worker};
+use support::{LIGHTHOUSE, QUESTION, Server};
 
 const JOBS: usize = 100;
 const KILLS: usize = 20;
 const WORKERS: usize = 2;
-
-/// A process that is killed at the end, come what may.
-struct Process(Child);
-
-impl Process {
-    /// SIGKILL: no handler runs, nothing is written.
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Each worker has a cache of its own, as if it were on another host; queue and store are shared.
-fn worker(data: &Path, i: usize, shared: &[String]) -> Process {
-    let child = program(&data.join(format!("worker-{i}")))
-        .args(shared)
-        .args(["--workers", "2", "worker"])
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    Process(child)
-}
 
 fn none_is_lost(data: &Path, queue: &str) {
     let store = data.join("store").display().to_string();
@@ -88,7 +57,9 @@ fn none_is_lost(data: &Path, queue: &str) {
         })
         .collect();
 
-    let mut workers: Vec<Process> = (0..WORKERS).map(|i| worker(data, i, &shared)).collect();
+    let mut workers: Vec<Process> = (0..WORKERS)
+        .map(|i| worker(data, i, &shared, &[]))
+        .collect();
     let until = Instant::now() + Duration::from_secs(400);
     let mut kills = 0;
     loop {
@@ -99,7 +70,7 @@ fn none_is_lost(data: &Path, queue: &str) {
         if running > 0 && kills < KILLS && done * KILLS >= kills * JOBS / 2 {
             let i = kills % WORKERS;
             workers[i].kill();
-            workers[i] = worker(data, i, &shared);
+            workers[i] = worker(data, i, &shared, &[]);
             kills += 1;
         }
         if done == JOBS {
@@ -143,45 +114,24 @@ fn no_job_is_lost_with_sqlite() {
 #[cfg(feature = "redis")]
 #[test]
 fn no_job_is_lost_with_redis() {
-    let data = tempfile::tempdir().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let started = Command::new("redis-server")
-        .args([
-            "--port",
-            &port.to_string(),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--dir",
-        ])
-        .arg(data.path())
-        .stdout(Stdio::null())
-        .spawn();
-    let Ok(redis) = started else {
+    let Some(redis) = services::redis() else {
         eprintln!("skipped: redis-server is not installed");
         return;
     };
-    let _redis = Process(redis);
-    let until = Instant::now() + Duration::from_secs(10);
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(Instant::now() < until, "redis-server does not answer");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    none_is_lost(data.path(), &format!("redis://127.0.0.1:{port}/0"));
+    let data = tempfile::tempdir().unwrap();
+    none_is_lost(data.path(), &redis.url);
 }
 
 #[cfg(feature = "postgres")]
 #[test]
 fn no_job_is_lost_with_postgres() {
-    let Ok(url) = std::env::var("GLYPH_STUDIO_TEST_POSTGRES") else {
-        eprintln!("skipped: GLYPH_STUDIO_TEST_POSTGRES is not set");
+    let data = tempfile::tempdir().unwrap();
+    if let Ok(url) = std::env::var("GLYPH_STUDIO_TEST_POSTGRES") {
+        return none_is_lost(data.path(), &url);
+    }
+    let Some(postgres) = services::postgres() else {
+        eprintln!("skipped: PostgreSQL is not installed, and GLYPH_STUDIO_TEST_POSTGRES not set");
         return;
     };
-    let data = tempfile::tempdir().unwrap();
-    none_is_lost(data.path(), &url);
+    none_is_lost(data.path(), &postgres.url);
 }

@@ -51,6 +51,38 @@ fn pieces_hold_whole_characters_and_all_tokens() {
 }
 
 #[test]
+fn pieces_are_told_as_they_come_and_may_be_the_last() {
+    let parrot = Arc::new(Parrot::new("abc 灯塔🗼 end"));
+    let mut session = session(&parrot, 100);
+    let config = GenerationConfig::new(50);
+    let mut told = Vec::new();
+    let out = session
+        .generate(&ids("abc"), &config)
+        .unwrap()
+        .finish_with(|piece| {
+            told.push(piece.text.clone());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(told.concat(), out.text);
+    assert_eq!(told.len(), 9);
+    let mut left = 3;
+    let out = session
+        .generate(&ids("abc"), &config)
+        .unwrap()
+        .finish_with(|_| {
+            left -= 1;
+            match left {
+                0 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        })
+        .unwrap();
+    assert_eq!((out.text.as_str(), left), (" 灯塔", 0));
+    assert_eq!(out.finish_reason, FinishReason::Cancelled);
+}
+
+#[test]
 fn stop_strings_limits_and_end_tokens_end_the_output() {
     let script = "abc one two three";
     let mut config = GenerationConfig::new(50);

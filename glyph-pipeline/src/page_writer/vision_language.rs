@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{DType, Device};
 use glyph_decode::{
-    ChatTemplate, DecodeError, ExpandedPrompt, FinishReason, GenerationConfig, ImageEmbeds,
-    ImagePlaceholder, LanguageModel as _, Message, Part, PixelValues, Prefill, Segment, Session,
-    Tokenizer, Usage, VisionLanguageModel, VlmFamily, split_thinking,
+    AnswerStream, ChatTemplate, DecodeError, ExpandedPrompt, FinishReason, GenerationConfig,
+    ImageEmbeds, ImagePlaceholder, LanguageModel as _, Message, Part, PixelValues, Prefill,
+    Segment, Session, Tokenizer, Usage, VisionLanguageModel, VlmFamily, split_thinking,
 };
 use glyph_encode::EncodeError;
 use glyph_encode::checkpoint::{CheckpointError, LoadProgress};
@@ -17,7 +17,7 @@ use glyph_encode::preprocess::{ImagePreprocessor, PatchConfig, PatchFamily, Patc
 use rayon::prelude::*;
 use serde_json::Value;
 
-use crate::writer::{Schemas, cut_loop, session};
+use crate::writer::{Schemas, cut_loop, session, tell};
 
 use super::{PageView, PageWriter, VideoRequest, ViewRequest, WrittenFromPages};
 
@@ -278,6 +278,7 @@ impl VisionLanguageWriter {
         max_new_tokens: usize,
         schema: Option<&Value>,
         mut progress: impl FnMut(f64) -> ControlFlow<()> + Send,
+        text: &mut (dyn FnMut(&str) -> ControlFlow<()> + Send),
     ) -> Result<WrittenFromPages, DecodeError> {
         let mut config = self.config.clone();
         config.max_new_tokens = max_new_tokens;
@@ -288,13 +289,17 @@ impl VisionLanguageWriter {
             &self.tokenizer,
             &self.model.config().eos_token_ids,
         )?;
+        let mut answer = AnswerStream::new();
         let mut out = generator
             .on_progress(|p| {
                 let read = p.prompt_tokens_read + GENERATED_COST * p.generated_tokens;
                 let all = p.prompt_tokens + GENERATED_COST * max_new_tokens;
                 progress(read as f64 / all.max(1) as f64)
             })
-            .finish()?;
+            .finish_with(|piece| tell(&answer.push(&piece.text), text))?;
+        if tell(&answer.finish(), text).is_break() {
+            out.finish_reason = FinishReason::Cancelled;
+        }
         cut_loop(&mut out, &self.tokenizer);
         let logprobs: Vec<f32> = out.tokens.iter().filter_map(|t| t.logprob).collect();
         let mean = logprobs.iter().sum::<f32>() / logprobs.len().max(1) as f32;
@@ -357,6 +362,15 @@ impl PageWriter for VisionLanguageWriter {
         request: &ViewRequest<'_>,
         progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
     ) -> Result<WrittenFromPages, DecodeError> {
+        self.stream(request, progress, &mut |_| ControlFlow::Continue(()))
+    }
+
+    fn stream(
+        &self,
+        request: &ViewRequest<'_>,
+        progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
+        text: &mut (dyn FnMut(&str) -> ControlFlow<()> + Send),
+    ) -> Result<WrittenFromPages, DecodeError> {
         let prompt = self.prompt(request)?;
         self.check_room(&prompt, request.max_new_tokens)?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -374,7 +388,7 @@ impl PageWriter for VisionLanguageWriter {
             Some(read) => {
                 let rest = [Segment::Text(prompt.ids[read..].to_vec())];
                 let most = request.max_new_tokens;
-                self.answer(prefill, &rest, most, request.schema, progress)?
+                self.answer(prefill, &rest, most, request.schema, progress, text)?
             }
             None => cancelled(),
         };
@@ -432,7 +446,8 @@ impl PageWriter for VisionLanguageWriter {
         let mut session = self.session(&mut held, &prompt, request.max_new_tokens)?;
         let prefill = session.prefill();
         let most = request.max_new_tokens;
-        let mut out = self.answer(prefill, &segments, most, None, progress)?;
+        let text = &mut |_: &str| ControlFlow::Continue(());
+        let mut out = self.answer(prefill, &segments, most, None, progress, text)?;
         out.vision_tokens = vision_tokens(&prompt);
         held.session = Some(session);
         Ok(out)

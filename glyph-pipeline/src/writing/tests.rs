@@ -202,6 +202,104 @@ fn writing_can_be_cancelled() {
     assert!(matches!(error, PipelineError::Cancelled { .. }), "{error}");
 }
 
+/// Writes a word at a time, for as long as it may.
+struct WordByWord(&'static str);
+
+impl Writer for WordByWord {
+    fn name(&self) -> &str {
+        "word by word"
+    }
+
+    fn context_length(&self) -> usize {
+        2048
+    }
+
+    fn count_tokens(&self, text: &str) -> Result<usize, DecodeError> {
+        Ok(text.split_whitespace().count())
+    }
+
+    fn write(
+        &self,
+        request: &WriteRequest<'_>,
+        progress: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
+    ) -> Result<Written, DecodeError> {
+        self.stream(request, progress, &mut |_| ControlFlow::Continue(()))
+    }
+
+    fn stream(
+        &self,
+        _: &WriteRequest<'_>,
+        _: &mut (dyn FnMut(f64) -> ControlFlow<()> + Send),
+        text: &mut (dyn FnMut(&str) -> ControlFlow<()> + Send),
+    ) -> Result<Written, DecodeError> {
+        let mut written = Written {
+            text: String::new(),
+            finish_reason: FinishReason::Eos(0),
+            usage: Usage::default(),
+        };
+        for word in self.0.split_inclusive(' ') {
+            written.text += word;
+            if text(word).is_break() {
+                written.finish_reason = FinishReason::Cancelled;
+                break;
+            }
+        }
+        Ok(written)
+    }
+}
+
+/// What a pipeline's draft callback is told: pieces, and whether a text begins with them.
+fn drafts(pipeline: &Pipeline) -> (Pipeline, Arc<Mutex<Vec<(String, bool)>>>) {
+    let told: Arc<Mutex<Vec<(String, bool)>>> = Arc::default();
+    let seen = told.clone();
+    let pipeline = pipeline.with_draft(move |draft| {
+        let piece = (draft.text.to_owned(), draft.begins);
+        seen.lock().expect("no thread panicked").push(piece);
+        ControlFlow::Continue(())
+    });
+    (pipeline, told)
+}
+
+#[test]
+fn a_draft_is_told_as_it_is_written() {
+    let written = "Isobel Tarrant built it. She came by ship.";
+    let (streaming, told) = drafts(&pipeline(WordByWord(written)));
+    let answer = streaming.ask(&document(), WHO).expect("it answers").output;
+    let told = told.lock().expect("no thread panicked").clone();
+    let words: Vec<&str> = told.iter().map(|(text, _)| text.as_str()).collect();
+    assert_eq!(words, written.split_inclusive(' ').collect::<Vec<_>>());
+    // One text, which begins once, and is what was checked.
+    assert!(told.iter().enumerate().all(|(i, (_, b))| *b == (i == 0)));
+    assert_eq!(
+        answer.writing.expect("a writer wrote").draft,
+        words.concat()
+    );
+
+    // A writer that knows no pieces is told whole.
+    let (whole, told) = drafts(&pipeline(Says::new(|_| "Tarrant built it.".to_owned())));
+    whole.ask(&document(), WHO).expect("it answers");
+    let told = told.lock().expect("no thread panicked").clone();
+    assert_eq!(told, [("Tarrant built it.".to_owned(), true)]);
+}
+
+#[test]
+fn whoever_reads_a_draft_can_stop_it() {
+    let count = Arc::new(Mutex::new(0));
+    for plain in [
+        pipeline(WordByWord("one two three four")),
+        pipeline(Says::new(|_| "x".to_owned())),
+    ] {
+        let counted = count.clone();
+        let stopping = plain.with_draft(move |_| {
+            *counted.lock().expect("no thread panicked") += 1;
+            ControlFlow::Break(())
+        });
+        let error = stopping.ask(&document(), WHO).expect_err("it is stopped");
+        assert!(matches!(error, PipelineError::Cancelled { .. }), "{error}");
+    }
+    assert_eq!(*count.lock().expect("no thread panicked"), 2);
+}
+
 #[test]
 fn what_needs_a_writer_says_so() {
     let plain = Pipeline::builtin().expect("the embedded weights fit");

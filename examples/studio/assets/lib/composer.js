@@ -70,6 +70,7 @@ export function recall(job) {
   if (job.mode === "ask") $("#question").value = job.question ?? "";
   if (job.sentences) $("#sentences").value = job.sentences;
   if (job.fields) $("#fields").value = job.fields.join(", ");
+  if ([...$("#writer").options].some((o) => o.value === job.writer)) $("#writer").value = job.writer;
   grow();
 }
 

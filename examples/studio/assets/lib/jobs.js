@@ -2,6 +2,7 @@
 import * as api from "./api.js";
 import { overall } from "./charts.js";
 import { $, h, icon, reconcile } from "./dom.js";
+import { said } from "./errors.js";
 import { ago, date, lang, moment, percent, seconds, t } from "./i18n.js";
 import * as local from "./local.js";
 import { problem, toast, words } from "./notices.js";
@@ -134,7 +135,7 @@ function row(job) {
       { class: "job-main" },
       link ? h("a", { class: "job-name", href: `#job/${job.id}`, dataset: { focus: "open" } }, label) : h("span", { class: "job-name" }, label),
       job.summary_line && h("p", { class: "job-line" }, job.summary_line),
-      job.error && h("p", { class: "job-error" }, typeof job.error === "string" ? job.error : job.error.message),
+      job.error && h("p", { class: "job-error" }, said(typeof job.error === "string" ? job.error : job.error.message)),
       h(
         "p",
         { class: "job-about" },

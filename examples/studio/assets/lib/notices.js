@@ -1,6 +1,7 @@
 // Toasts, the connection's banner, confirmations, and how an error is shown.
 import { ApiError } from "./api.js";
 import { $, h, icon } from "./dom.js";
+import { said } from "./errors.js";
 import { has, t } from "./i18n.js";
 
 /** A short message that goes away; `action` is `{label, run}`. */
@@ -41,7 +42,7 @@ export function words(error) {
   const kind = kinds.find(([test]) => test(e))?.[1] ?? "server";
   return {
     title: t(`err_${kind}`),
-    message: e.message,
+    message: said(e.message),
     hint: has(`err_${kind}_hint`) ? t(`err_${kind}_hint`) : "",
   };
 }

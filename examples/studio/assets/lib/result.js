@@ -13,7 +13,7 @@ const section = () => $("#result");
 export function setup() {
   on("job document lang jobError running documentGone", render);
   on("progress waiting", progress);
-  on("partial", partial);
+  on("partial drafting", partial);
 }
 
 function render() {
@@ -45,8 +45,9 @@ function body(job, running, jobError) {
   if (running) {
     return [
       h("div", { class: "progress", id: "run-progress" }, h("p", {}, h("span", { id: "run-stage" }), h("span", { class: "figure", id: "run-percent" })), h("progress", { max: 1, "aria-label": t("result") })),
-      job.mode === "ask" && h("p", { class: "answer streaming", id: "partial", hidden: true }),
-    ].filter(Boolean);
+      h("p", { class: "answer streaming", id: "partial", hidden: true }),
+      h("p", { class: "hint", id: "drafting", hidden: true }, t("drafting")),
+    ];
   }
   if (jobError) return [problem(jobError, again)];
   if (job.state === "cancelled") return [h("p", { class: "quiet" }, t("cancelled")), h("div", { class: "actions" }, h("button", { class: "secondary", type: "button", onclick: again.run }, again.label))];
@@ -82,8 +83,11 @@ function progress() {
 
 function partial() {
   const element = $("#partial");
-  const { partial: text } = get();
+  const { partial: text, drafting, job } = get();
   if (!element) return;
+  $("#drafting").hidden = !drafting;
+  // What is quoted for a summary or found is shown as a list once it is there.
+  if (job.mode !== "ask" && !drafting) return void (element.hidden = true);
   element.hidden = !text;
   element.textContent = text;
 }

@@ -29,7 +29,7 @@ export async function show(id) {
   if (!job) throw new ApiError(404, "not_found", "");
   if (finished(job)) {
     shown = null;
-    set({ job, running: false, partial: "", progress: null, waiting: null, jobError: null });
+    set({ job, running: false, partial: "", drafting: false, progress: null, waiting: null, jobError: null });
     return job;
   }
   follow(begin(job));
@@ -59,13 +59,13 @@ export async function stop() {
 /** Leaves the run on show to itself. */
 export function detach() {
   shown = null;
-  set({ running: false, progress: null, partial: "", waiting: null, jobError: null });
+  set({ running: false, progress: null, partial: "", drafting: false, waiting: null, jobError: null });
 }
 
 function begin(job) {
   const run = { job, partial: "", abort: new AbortController(), stopped: false };
   shown = run;
-  set({ job, running: true, partial: "", progress: null, waiting: null, jobError: null });
+  set({ job, running: true, partial: "", drafting: false, progress: null, waiting: null, jobError: null });
   return run;
 }
 
@@ -130,8 +130,16 @@ function receive(run, event, data) {
       run.job = { ...run.job, result: { ...run.job.result, scan: data } };
       if (visible) set({ job: run.job });
       break;
+    case "draft":
+      run.partial = data.begins ? data.text : run.partial + data.text;
+      run.drafted = true;
+      if (visible) set({ partial: run.partial, drafting: true });
+      break;
     case "delta":
-      run.partial += data.text ?? "";
+      // The answer takes the place of the draft that it was made of.
+      run.partial = (run.drafted ? "" : run.partial) + (data.text ?? "");
+      run.drafted = false;
+      if (visible) set({ drafting: false });
       if (visible) set({ partial: run.partial });
       break;
     case "done":
@@ -157,7 +165,7 @@ function end(run, last) {
   }
   if (run === shown) {
     shown = null;
-    set({ job: run.job, running: false, progress: null, partial: "", waiting: null });
+    set({ job: run.job, running: false, progress: null, partial: "", drafting: false, waiting: null });
     announce(run.job.state === "done" ? t("answer_done") : t(`state_${run.job.state}`));
   } else if (run.job.state === "done") {
     toast(t("answer_done"), { label: t("open"), run: () => (location.hash = `#job/${run.job.id}`) });
@@ -168,7 +176,7 @@ function fail(run, error) {
   run.job = { ...run.job, state: "failed" };
   if (run !== shown) return;
   shown = null;
-  set({ job: run.job, running: false, progress: null, partial: "", waiting: null, jobError: error });
+  set({ job: run.job, running: false, progress: null, partial: "", drafting: false, waiting: null, jobError: error });
 }
 
 async function pause(run, seconds) {

@@ -12,6 +12,7 @@ const state = {
   running: false,
   progress: null,
   partial: "",
+  drafting: false,
   waiting: null,
   jobError: null,
   active: [],

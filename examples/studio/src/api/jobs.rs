@@ -8,57 +8,32 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
+use super::request::task_request;
 use super::sse;
 use crate::app::App;
 use crate::document::shown;
 use crate::error::{ApiError, ErrorBody};
 use crate::queue::{Changed, Job, JobState, Priority, Record};
-use crate::style::Style;
-use crate::task::{Event, Mode, Outcome, Task};
+use crate::task::{Event, Mode, Outcome};
 
 /// Jobs that are listed at most.
 const MAX_LISTED: u32 = 500;
 /// Between two looks at a job whose events are sent.
 const LOOK: Duration = Duration::from_millis(150);
 
-/// A task for the queue.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct JobRequest {
-    /// The document.
-    document_id: String,
-    /// What is to be done.
-    mode: Mode,
-    /// The question, for `ask`.
-    #[serde(default)]
-    question: Option<String>,
-    /// How many sentences, for `summarize`; 5 by default.
-    #[serde(default)]
-    sentences: Option<usize>,
-    /// Names of fields to look for, for `extract`.
-    #[serde(default)]
-    fields: Vec<String>,
-    /// A JSON schema that a writer is to fill in, for `extract`.
-    #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    schema: Option<Value>,
-    /// How the pages look that a vision-language writer sees.
-    #[serde(default)]
-    render: Option<Style>,
-    /// Vision tokens that the crops may cost.
-    #[serde(default)]
-    max_vision_tokens: Option<usize>,
-    /// The model that writes; without one the document is quoted.
-    #[serde(default)]
-    writer: Option<String>,
-    /// Which jobs come first.
-    #[serde(default)]
-    priority: Priority,
+task_request! {
+    /// A task for the queue.
+    JobRequest {
+        /// What is to be done.
+        mode: Mode,
+        /// Which jobs come first.
+        #[serde(default)]
+        priority: Priority,
+    }
 }
 
 /// Jobs, the newest first.
@@ -92,17 +67,8 @@ pub(super) async fn submit(
     State(app): State<Arc<App>>,
     Json(request): Json<JobRequest>,
 ) -> Result<Response, ApiError> {
-    let task = Task {
-        document_id: request.document_id,
-        mode: request.mode,
-        question: request.question,
-        sentences: request.sentences,
-        fields: request.fields,
-        schema: request.schema,
-        render: request.render,
-        max_vision_tokens: request.max_vision_tokens,
-        writer: request.writer,
-    };
+    let (mode, priority) = (request.mode, request.priority);
+    let task = request.into_task(mode);
     task.check(&app.engine.writers())?;
     let info = app.engine.info(&task.document_id).await?;
     let queued = app.queue.counts().await?;
@@ -115,7 +81,7 @@ pub(super) async fn submit(
         )));
     }
     let name = info.info.name.clone();
-    let record = app.queue.submit(task, name, request.priority).await?;
+    let record = app.queue.submit(task, name, priority).await?;
     Ok((StatusCode::ACCEPTED, Json(Job::from(record))).into_response())
 }
 
@@ -249,8 +215,9 @@ pub(super) async fn result(
 
 /// Events of a job until its end
 ///
-/// `job` when its state changes, `progress`, `scan` (the heat map), `delta` (parts of the answer), then `done` with the job and
-/// its result, `failed` (also where it is dead) or `cancelled`.
+/// `job` when its state changes, `progress`, `scan` (the heat map), `draft` (what a model writes,
+/// where the job runs in this process), `delta` (parts of the answer), then `done` with the job
+/// and its result, `failed` (also where it is dead) or `cancelled`.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/events", tag = "jobs",
     params(("id" = String, Path, description = "The job")),
     responses((status = 200, description = "Events", body = String, content_type = "text/event-stream"),

@@ -2,11 +2,16 @@
 //!
 //! The document is what is attached to the conversation: a file, or images of pages. Without an
 //! attachment it is the text before the question. The question is the last user message.
+//!
+//! A stream with a writer sends what the model writes as it writes it. What its check against the
+//! pages changes comes after it, since what was sent cannot be taken back; the last part has the
+//! checked answer with its evidence as `glyph`, as an answer without a stream has it.
 
+mod draft;
 pub(super) mod files;
 mod messages;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
 use axum::extract::State;
@@ -259,20 +264,32 @@ struct Head {
 impl Head {
     fn part(&self, delta: &Value, finish: Option<&str>) -> SseEvent {
         self.event(
-            json!([{"index": 0, "delta": delta, "finish_reason": finish, "logprobs": null}]),
+            &json!([{"index": 0, "delta": delta, "finish_reason": finish, "logprobs": null}]),
             None,
         )
     }
 
-    fn event(&self, choices: Value, usage: Option<&Usage>) -> SseEvent {
-        let mut part = json!({
-            "id": self.id, "object": "chat.completion.chunk", "created": self.created,
-            "model": self.model, "choices": choices,
-        });
+    /// The end of the text, with what OpenAI's API has no place for.
+    fn last(&self, outcome: &Outcome) -> SseEvent {
+        let choices = json!([{"index": 0, "delta": {}, "finish_reason": "stop", "logprobs": null}]);
+        let mut part = self.chunk(&choices);
+        part["glyph"] = json!(outcome);
+        SseEvent::default().data(part.to_string())
+    }
+
+    fn event(&self, choices: &Value, usage: Option<&Usage>) -> SseEvent {
+        let mut part = self.chunk(choices);
         if let Some(usage) = usage {
             part["usage"] = json!(usage);
         }
         SseEvent::default().data(part.to_string())
+    }
+
+    fn chunk(&self, choices: &Value) -> Value {
+        json!({
+            "id": self.id, "object": "chat.completion.chunk", "created": self.created,
+            "model": self.model, "choices": choices,
+        })
     }
 }
 
@@ -284,17 +301,34 @@ fn stream(app: Arc<App>, task: Task, head: Head, include_usage: bool) -> Respons
         let head = Arc::new(head);
         let _ = sender.send(head.part(&json!({"role": "assistant", "content": ""}), None));
         let (parts, told) = (sender.clone(), head.clone());
+        let drafted: Arc<Mutex<String>> = Arc::default();
+        let draft = drafted.clone();
         let listener: Listener = Arc::new(move |event: Event| {
-            if let Event::Delta(text) = event {
-                let _ = parts.send(told.part(&json!({"content": text}), None));
-            }
+            let mut draft = draft.lock().unwrap_or_else(PoisonError::into_inner);
+            let text = match event {
+                Event::Draft { text, .. } => {
+                    *draft += &text;
+                    text
+                }
+                // After a draft only what the check changes is said.
+                Event::Delta(text) if draft.is_empty() => text,
+                _ => return,
+            };
+            let _ = parts.send(told.part(&json!({"content": text}), None));
         });
         match app.engine.run_now(task, listener, cancel).await {
             Ok(outcome) => {
-                let _ = sender.send(head.part(&json!({}), Some("stop")));
+                let draft = drafted
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone();
+                if let Some(rest) = draft::rest(&draft, &outcome) {
+                    let _ = sender.send(head.part(&json!({"content": rest}), None));
+                }
+                let _ = sender.send(head.last(&outcome));
                 if include_usage {
                     let usage = usage(&head.question, &outcome);
-                    let _ = sender.send(head.event(json!([]), Some(&usage)));
+                    let _ = sender.send(head.event(&json!([]), Some(&usage)));
                 }
             }
             // OpenAI's clients raise an error for a part that has one.

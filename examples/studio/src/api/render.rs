@@ -285,5 +285,8 @@ pub(super) async fn invert(
 ) -> Result<Json<Inverted>, ApiError> {
     let received = receive::multipart(&app, multipart).await?;
     let files = received.files().to_vec();
-    Ok(Json(app.opener.invert(received.folder(), files).await?))
+    let inverted = app.opener.invert(received.folder(), files).await;
+    Ok(Json(
+        inverted.map_err(|error| received.in_own_names(error))?,
+    ))
 }

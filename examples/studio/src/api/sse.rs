@@ -24,6 +24,7 @@ pub(super) fn of(happened: &Event) -> SseEvent {
     match happened {
         Event::Progress(progress) => event("progress", progress),
         Event::Scan(scan) => event("scan", scan),
+        Event::Draft { text, begins } => event("draft", &json!({ "text": text, "begins": begins })),
         Event::Delta(text) => event("delta", &json!({ "text": text })),
     }
 }

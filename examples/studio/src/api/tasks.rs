@@ -5,52 +5,25 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::sync::mpsc;
-use utoipa::ToSchema;
 
+use super::request::task_request;
 use super::sse;
 use crate::app::App;
 use crate::engine::{CancelToken, Listener};
 use crate::error::{ApiError, ErrorBody};
-use crate::style::Style;
 use crate::task::{Event, Mode, Outcome, Task};
 
-/// What is asked of a document; the mode is in the address.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TaskRequest {
-    /// The document.
-    document_id: String,
-    /// The question, for `ask`.
-    #[serde(default)]
-    question: Option<String>,
-    /// How many sentences, for `summarize`; 5 by default.
-    #[serde(default)]
-    sentences: Option<usize>,
-    /// Names of fields to look for, for `extract`.
-    #[serde(default)]
-    fields: Vec<String>,
-    /// A JSON schema that a writer is to fill in, for `extract`.
-    #[serde(default)]
-    #[schema(value_type = Option<Object>)]
-    schema: Option<Value>,
-    /// How the pages look that a vision-language writer sees.
-    #[serde(default)]
-    render: Option<Style>,
-    /// Vision tokens that the crops may cost.
-    #[serde(default)]
-    max_vision_tokens: Option<usize>,
-    /// The model that writes; without one the document is quoted.
-    #[serde(default)]
-    writer: Option<String>,
-    /// Whether events are sent while it runs.
-    #[serde(default)]
-    stream: bool,
-    /// May be given as for jobs; the address says it here.
-    #[serde(default)]
-    mode: Option<Mode>,
+task_request! {
+    /// What is asked of a document; the mode is in the address.
+    TaskRequest {
+        /// Whether events are sent while it runs.
+        #[serde(default)]
+        stream: bool,
+        /// May be given as for jobs; the address says it here.
+        #[serde(default)]
+        mode: Option<Mode>,
+    }
 }
 
 impl TaskRequest {
@@ -59,24 +32,14 @@ impl TaskRequest {
             let message = format!("mode: expected {}, found {}", mode.name(), found.name());
             return Err(ApiError::invalid("mode", message));
         }
-        Ok(Task {
-            document_id: self.document_id,
-            mode,
-            question: self.question,
-            sentences: self.sentences,
-            fields: self.fields,
-            schema: self.schema,
-            render: self.render,
-            max_vision_tokens: self.max_vision_tokens,
-            writer: self.writer,
-        })
+        Ok(self.into_task(mode))
     }
 }
 
 /// Answer a question about a document
 ///
-/// With `stream` the response is a stream of events: `progress`, `scan` (the heat map), `delta`
-/// (parts of the answer), and `done` with the result, `failed` or `cancelled` at its end.
+/// With `stream` the response is a stream of events: `progress`, `scan` (the heat map), `draft`
+/// (what a model writes, as it comes), `delta` (parts of the answer), and `done` with the result, `failed` or `cancelled` at its end.
 #[utoipa::path(post, path = "/api/v1/ask", tag = "tasks", request_body = TaskRequest,
     responses((status = 200, body = Outcome),
         (status = 400, description = "A parameter cannot be used", body = ErrorBody),

@@ -220,7 +220,10 @@ impl From<DocumentError> for Failure {
             }
             _ => (StatusCode::UNPROCESSABLE_ENTITY, "document"),
         };
-        Self::new(status, code, error)
+        // Who uploads knows nothing of the fields of a struct.
+        let message = error.to_string();
+        let message = message.split(", or raise `").next().unwrap_or_default();
+        Self::new(status, code, message)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::http::StatusCode;
 use glyph_pipeline::render::{CellLayout, Document};
 use glyph_pipeline::tasks::{self, ReadLine};
-use glyph_pipeline::{Pipeline, PipelineError, Progress, Reply, Scan, Stage};
+use glyph_pipeline::{Draft, Pipeline, PipelineError, Progress, Reply, Scan, Stage};
 
 use super::{CancelToken, Engine, Listener};
 use crate::error::ApiError;
@@ -195,6 +195,18 @@ impl Run<'_> {
             Some(tokens) => pipeline.with_max_vision_tokens(Some(tokens)),
             None => pipeline,
         };
+        let told = listener.clone();
+        let stop = cancel.clone();
+        let pipeline = pipeline.with_draft(move |draft: Draft<'_>| {
+            told(Event::Draft {
+                text: draft.text.to_owned(),
+                begins: draft.begins,
+            });
+            match stop.is_cancelled() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
         pipeline.with_progress(move |progress: Progress| {
             let stage = match progress.stage {
                 Stage::Scan => StageName::Scan,

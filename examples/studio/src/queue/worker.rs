@@ -303,6 +303,7 @@ impl Worker {
         ended: Result<Outcome, ApiError>,
     ) -> Result<(), QueueError> {
         let id = &record.id;
+        let line = ended.as_ref().ok().map(Outcome::line);
         let ended = match ended {
             // The result first: a job that is done has one. Twice the same does no harm.
             Ok(outcome) => self
@@ -349,6 +350,7 @@ impl Worker {
                 true => None,
                 false => error.as_ref().map(JobError::from),
             };
+            now.summary_line.clone_from(&line);
             if state == JobState::Queued {
                 now.ticket = Utc::now();
                 if gave_up {

@@ -4,6 +4,7 @@
 #   examples/studio/tests/browser/run.sh            builds the server, then tests
 #   STUDIO_BIN=path/to/glyph-studio …/run.sh        tests that program
 #   …/run.sh --test-name-pattern phone              some of the tests
+#   STUDIO_WRITER=smollm2-135m …/run.sh             with a language model that writes, too
 #
 # Needs Node 20 or later. Chromium comes from Debian where it is missing. Screenshots and the
 # server's log are kept in out/studio.

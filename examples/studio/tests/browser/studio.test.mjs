@@ -220,6 +220,88 @@ windowed("what is not there is said, and what to try", {}, async (window, page) 
   await page.locator("#task-error", { hasText: "Write a question first" }).waitFor();
 });
 
+windowed("what the server refuses is said in Chinese", { locale: "zh-CN" }, async (window, page) => {
+  await page.setInputFiles("#file", { name: "broken.pdf", mimeType: "application/pdf", buffer: Buffer.from("%PDF-1.7\nnothing of the kind") });
+  await page.locator("#uploads .problem", { hasText: "PDF 文件“broken.pdf”已损坏" }).waitFor();
+  await window.shot("refused_chinese");
+  await window.upload(TEA_GARDEN);
+  await page.fill("#question", "？！");
+  await page.press("#question", "Enter");
+  await page.locator("#result .problem", { hasText: "问题里没有可以查找的词语" }).waitFor();
+  // Each message that the server was made to say here is known to the page.
+  const messages = await page.evaluate(async () => {
+    const { said } = await import("/lib/errors.js");
+    const id = (await (await fetch("api/v1/documents")).json()).documents[0].id;
+    const send = (path, body) => fetch(`api/v1/${path}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+    const put = (...files) => {
+      const form = new FormData();
+      for (const [name, bytes] of files) form.append("file", new File([bytes], name));
+      return fetch("api/v1/documents", { method: "POST", body: form });
+    };
+    const replies = await Promise.all([
+      put(["empty.txt", ""]),
+      put(["blank.txt", " \n "]),
+      put(["binary.txt", "a\0b"]),
+      put(["latin.txt", new Uint8Array([99, 97, 102, 0xe9, 32, 97])]),
+      put(["picture.gif", "GIF89a\0\u0080"]),
+      put(["old.doc", new Uint8Array([0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, 0, 0])]),
+      put(["none.docx", "PK\u0003\u0004 nothing"]),
+      put(["head.png", new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])]),
+      put(["one.txt", "1"], ["two.txt", "2"]),
+      send("ask", { document_id: id, question: "" }),
+      send("ask", { document_id: id, question: "a".repeat(20_001) }),
+      send("ask", { document_id: "0".repeat(64), question: "Who?" }),
+      send("ask", { document_id: id, question: "Who?", writer: "none" }),
+      send("summarize", { document_id: id, sentences: 0 }),
+      send("extract", { document_id: id, schema: {} }),
+      send("layout", { render: { preset: "dense", dpi: 1e9 } }),
+      send("layout", { render: { preset: "dense", font_size: 0 } }),
+      fetch(`api/v1/documents/${id}/pages/999.png`),
+      fetch("api/v1/jobs/01J00000000000000000000000"),
+    ]);
+    return Promise.all(replies.map(async (reply) => {
+      const { message } = (await reply.json()).error;
+      return { status: reply.status, message, said: said(message) };
+    }));
+  });
+  for (const { status, message, said } of messages) {
+    assert.ok(status >= 400, `${status} ${message}`);
+    assert.match(said, /[\u4e00-\u9fff]/, `no Chinese for: ${message}`);
+  }
+});
+
+const WRITER = process.env.STUDIO_WRITER;
+test("what a model writes appears while it writes", { timeout: 120_000, skip: !WRITER && "STUDIO_WRITER names no model" }, async () => {
+  const own = await new Server("--writer", WRITER).start();
+  const window = await Window.open(chrome, own.url);
+  const { page } = window;
+  try {
+    await window.upload(LIGHTHOUSE);
+    await page.evaluate(() => {
+      globalThis.seen = [];
+      new MutationObserver(() => {
+        const text = document.querySelector("#partial")?.textContent ?? "";
+        if (text && seen.at(-1) !== text) seen.push(text);
+      }).observe(document.body, { subtree: true, childList: true, characterData: true });
+    });
+    await page.click(".more summary");
+    await page.selectOption("#writer", WRITER);
+    await page.fill("#question", "Who built the lighthouse?");
+    await page.press("#question", "Enter");
+    await page.locator("#drafting:visible").waitFor();
+    await window.shot("drafting");
+    await page.locator("#result[aria-busy=false] #answer").waitFor({ timeout: 60_000 });
+    const seen = await page.evaluate(() => globalThis.seen);
+    assert.ok(seen.length > 4, JSON.stringify(seen));
+    assert.ok(seen[1].startsWith(seen[0]), JSON.stringify(seen));
+    assert.ok((await page.locator(".draft").count()) === 1);
+    await window.shot("drafted");
+    await window.close();
+  } finally {
+    await own.remove();
+  }
+});
+
 windowed("everything is reached by keyboard", {}, async (window, page) => {
   await window.upload(LONG);
   await page.reload();

@@ -1,6 +1,9 @@
 //! Starts the real server on a free port and talks to it.
 #![allow(dead_code, reason = "each test uses its part")]
 
+#[cfg(unix)]
+pub(crate) mod services;
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -79,8 +82,14 @@ impl Reply {
 
 impl Server {
     pub(crate) fn start(data: &Path, args: &[&str]) -> Self {
+        Self::start_with(data, args, &[])
+    }
+
+    /// With variables besides.
+    pub(crate) fn start_with(data: &Path, args: &[&str], env: &[(&str, &str)]) -> Self {
         let mut child = program(data)
             .args(args)
+            .envs(env.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -144,6 +153,24 @@ impl Server {
             headers,
             body,
         }
+    }
+
+    /// The data of a stream of events, each with the seconds after which it came.
+    pub(crate) fn timed(&self, path: &str, body: &Value) -> Vec<(f64, Value)> {
+        let started = Instant::now();
+        let request = ureq::http::Request::builder()
+            .method("POST")
+            .uri(format!("{}{path}", self.url))
+            .header("content-type", "application/json")
+            .body(body.to_string().into_bytes())
+            .unwrap();
+        let mut response = self.agent.run(request).unwrap();
+        let lines = BufReader::new(response.body_mut().as_reader()).lines();
+        let lines = lines.map_while(Result::ok);
+        lines
+            .filter_map(|line| serde_json::from_str(line.strip_prefix("data:")?).ok())
+            .map(|data| (started.elapsed().as_secs_f64(), data))
+            .collect()
     }
 
     pub(crate) fn get(&self, path: &str) -> Reply {

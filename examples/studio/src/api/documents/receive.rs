@@ -16,6 +16,8 @@ use crate::error::ApiError;
 
 /// Files of one upload at most; more page images than a document may have pages are refused later.
 const MAX_FILES: usize = 5000;
+/// The folder that page images of one document are put into.
+const PAGES: &str = "pages";
 /// Time that an upload may take to arrive, at most.
 const ARRIVAL: Duration = Duration::from_secs(600);
 
@@ -52,6 +54,21 @@ impl Received {
     /// The files' paths in the folder.
     pub(crate) fn files(&self) -> &[PathBuf] {
         &self.files
+    }
+
+    /// An error in the client's words: files have names of their own in it, not those of this
+    /// folder.
+    pub(crate) fn in_own_names(&self, mut error: ApiError) -> ApiError {
+        for (i, file) in self.files.iter().enumerate() {
+            let Some(own) = file.file_name() else {
+                continue;
+            };
+            let own = own.to_string_lossy();
+            for inner in [file, &page_path(i, file)] {
+                error.message = error.message.replace(&*inner.to_string_lossy(), &own);
+            }
+        }
+        error
     }
 
     /// A name for the document.
@@ -193,7 +210,8 @@ pub(crate) async fn keep(app: &App, received: Received) -> Result<(DocumentInfo,
         Some(name) => name.clone(),
         None => first.to_string_lossy().into_owned(),
     };
-    let opened = app.opener.open(folder, &path, &name).await?;
+    let opened = app.opener.open(folder, &path, &name).await;
+    let opened = opened.map_err(|error| received.in_own_names(error))?;
     let info = DocumentInfo {
         id: id.clone(),
         name,
@@ -220,9 +238,7 @@ pub(crate) async fn keep(app: &App, received: Received) -> Result<(DocumentInfo,
 
 /// Puts page images into one folder, named so that their order stays.
 async fn gather(folder: &Path, files: &[PathBuf]) -> Result<PathBuf, ApiError> {
-    let pages = PathBuf::from("pages");
-    let full = folder.join(&pages);
-    tokio::fs::create_dir(&full)
+    tokio::fs::create_dir(folder.join(PAGES))
         .await
         .map_err(ApiError::internal)?;
     for (i, file) in files.iter().enumerate() {
@@ -238,11 +254,16 @@ async fn gather(folder: &Path, files: &[PathBuf]) -> Result<PathBuf, ApiError> {
             );
             return Err(ApiError::invalid("file", message));
         }
-        let name = format!("{:05}.{}", i + 1, extension.to_string_lossy());
-        let moved = tokio::fs::rename(folder.join(file), full.join(name)).await;
+        let moved = tokio::fs::rename(folder.join(file), folder.join(page_path(i, file))).await;
         moved.map_err(ApiError::internal)?;
     }
-    Ok(pages)
+    Ok(PathBuf::from(PAGES))
+}
+
+/// Where a page image lies that is the `i`th of several, from 0.
+fn page_path(i: usize, file: &Path) -> PathBuf {
+    let extension = file.extension().unwrap_or_default().to_ascii_lowercase();
+    Path::new(PAGES).join(format!("{:05}.{}", i + 1, extension.to_string_lossy()))
 }
 
 /// A file name without anything that means something to a file system, 100 characters at most.
