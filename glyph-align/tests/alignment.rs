@@ -264,6 +264,28 @@ fn alignment_reaches_the_encoder_and_reading_leaves_the_head() {
     assert_eq!(read, BTreeMap::from([("encoder", true), ("head", false)]));
 }
 
+/// Images alone, from drawing to embedding: what is about the same lies nearer.
+#[cfg(feature = "builtin-weights")]
+#[test]
+fn the_built_in_head_places_like_with_like() {
+    let embedder = glyph_align::ImageEmbedder::builtin(&Device::default()).expect("it is embedded");
+    let texts = [
+        "The cat sleeps on the sofa.",
+        "A kitten is asleep on the couch.",
+        "Install the package with the package manager.",
+        "How do I set up software from the archive?",
+    ];
+    let embeds = embedder
+        .embed_texts(&texts)
+        .expect("they are drawn and read");
+    let row = |i: usize| &embeds[i * 384..(i + 1) * 384];
+    let near = |i: usize, j: usize| dot(row(i), row(j));
+    assert!((near(0, 0) - 1.0).abs() < 1e-3);
+    for (a, b, other) in [(0, 1, 2), (1, 0, 3), (2, 3, 0), (3, 2, 1)] {
+        assert!(near(a, b) > near(a, other) + 0.1, "{a} {b} {other}");
+    }
+}
+
 /// Numbers that change with the weights of a part.
 fn probes(model: &JointModel) -> BTreeMap<&'static str, Vec<f32>> {
     let device = Device::default();
