@@ -14,8 +14,10 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use bm25::Bm25;
 use clap::Parser;
+use glyph_align::{ImageEmbedder, PassageWords, dot};
 use glyph_examples::cli;
 use glyph_pipeline::render::{Block, Document, RenderConfig, Typesetter};
+use glyph_pipeline::tasks::ReadLine;
 use glyph_pipeline::{Pipeline, Scan, tasks};
 use serde::Deserialize;
 
@@ -29,6 +31,10 @@ struct Args {
     /// Print each question with the places of its passage; of the half `tune` only.
     #[arg(long)]
     places: bool,
+    /// Add so much of how near the question's image lies to that of each row and its neighbours, in
+    /// MiniLM's space (English only), to what ranking says.
+    #[arg(long, default_value_t = 0.0)]
+    similarity: f32,
     #[command(flatten)]
     pipeline: cli::PipelineArgs,
 }
@@ -61,12 +67,19 @@ fn run(args: &Args) -> Result<()> {
         "expected texts and questions in turn"
     );
     let pipeline = args.pipeline.builder()?.build()?;
+    let embedder = match args.similarity > 0.0 {
+        true => Some(ImageEmbedder::builtin(
+            &args.pipeline.device.resolve()?.device,
+        )?),
+        false => None,
+    };
+    let blend = embedder.as_ref().map(|e| (e, args.similarity));
     println!(
         "| questions | half | number | among the first {FIRST} crops | BM25 over the text | rows of the crops |"
     );
     println!("|---|---|---|---|---|---|");
     for files in args.files.chunks_exact(2) {
-        evaluate(&pipeline, &files[0], &files[1], args.places)?;
+        evaluate(&pipeline, &files[0], &files[1], args.places, blend)?;
     }
     Ok(())
 }
@@ -77,7 +90,13 @@ struct Row {
     source: Range<usize>,
 }
 
-fn evaluate(pipeline: &Pipeline, text: &Path, questions: &Path, places: bool) -> Result<()> {
+fn evaluate(
+    pipeline: &Pipeline,
+    text: &Path,
+    questions: &Path,
+    places: bool,
+    blend: Option<(&ImageEmbedder, f32)>,
+) -> Result<()> {
     let document = Document::from_text(&cli::open(text)?.0.text());
     let Some(Block::Text { text, .. }) = document.blocks.first() else {
         return Ok(());
@@ -96,9 +115,17 @@ fn evaluate(pipeline: &Pipeline, text: &Path, questions: &Path, places: bool) ->
         .collect::<Result<_, _>>()
         .with_context(|| questions.display().to_string())?;
     // BM25's passages are as long as crops are on average, so that both show as much.
+    let near = match blend {
+        Some((embedder, weight)) => Some(Near::new(embedder, &scan.lines, weight)?),
+        None => None,
+    };
     let mut chosen = Vec::new();
     for q in &questions {
-        let crops = first_crops(pipeline, &scan, &q.question);
+        let mut scores = tasks::rank(&q.question, &scan.lines);
+        if let Some(near) = &near {
+            near.add(&q.question, &mut scores)?;
+        }
+        let crops = first_crops(pipeline, &scan, &scores);
         crop_rows += crops.iter().map(|c| c.len()).sum::<usize>();
         crop_count += crops.len();
         chosen.push(crops);
@@ -172,10 +199,65 @@ fn rows(document: &Document) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The rows of the best crops that `ask` makes for a question, best first.
-fn first_crops(pipeline: &Pipeline, scan: &Scan, question: &str) -> Vec<BTreeSet<(u32, u32)>> {
-    let scores = tasks::rank(question, &scan.lines);
-    let mut crops = pipeline.plan(scan, &scores, 1);
+/// Where the images of rows lie, each with its neighbours.
+struct Near<'a> {
+    embedder: &'a ImageEmbedder,
+    embeds: Vec<f32>,
+    weight: f32,
+}
+
+impl<'a> Near<'a> {
+    fn new(embedder: &'a ImageEmbedder, lines: &[ReadLine], weight: f32) -> Result<Self> {
+        let windows: Vec<PassageWords> = (0..lines.len())
+            .map(|i| {
+                let own = &lines[i.saturating_sub(1)..(i + 2).min(lines.len())];
+                let (mut chars, mut probabilities) = (Vec::new(), Vec::new());
+                for line in own {
+                    chars.extend(line.text.chars());
+                    probabilities.extend(&line.confidences);
+                    chars.push(' ');
+                    probabilities.push(1.0);
+                }
+                probabilities.resize(chars.len(), 1.0);
+                PassageWords::new(&chars, &probabilities, embedder.head().buckets())
+            })
+            .collect();
+        Ok(Self {
+            embeds: embedder.embed_words(&windows)?,
+            embedder,
+            weight,
+        })
+    }
+
+    /// Adds `weight` times the similarity's standard score to scores in units of the best one, where a
+    /// row has a word of the question. The question is drawn and encoded as the pages were.
+    fn add(&self, question: &str, scores: &mut [f32]) -> Result<()> {
+        let best = scores.iter().copied().fold(0.0f32, f32::max);
+        if best <= 0.0 || !question.is_ascii() {
+            return Ok(());
+        }
+        let question = self.embedder.embed_texts(&[question])?;
+        let near: Vec<f32> = self
+            .embeds
+            .chunks_exact(question.len())
+            .map(|row| dot(row, &question))
+            .collect();
+        let n = near.len() as f32;
+        let mean = near.iter().sum::<f32>() / n;
+        let deviation = (near.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / n).sqrt();
+        for (score, near) in scores.iter_mut().zip(near) {
+            if *score > 0.0 {
+                let standard = ((near - mean) / deviation.max(1e-6)).max(0.0);
+                *score += self.weight * best * standard;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rows of the best crops that `ask` makes by some scores, best first.
+fn first_crops(pipeline: &Pipeline, scan: &Scan, scores: &[f32]) -> Vec<BTreeSet<(u32, u32)>> {
+    let mut crops = pipeline.plan(scan, scores, 1);
     crops.sort_by(|a, b| b.score.total_cmp(&a.score));
     crops
         .into_iter()

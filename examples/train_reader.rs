@@ -129,7 +129,20 @@ fn train<M: Trainable>(args: &Args) -> Result<()> {
         if report.step % args.checkpoint_every == 0 || report.step == args.steps {
             trainer.save(&args.out)?;
             trainer.model().export(&args.out)?;
-            plot::loss_curve(&args.out.join("loss.png"), &names, trainer.history())?;
+            let curves: Vec<plot::Curve> = names
+                .iter()
+                .enumerate()
+                .map(|(i, name)| {
+                    let losses = trainer.history().iter().map(|r| r.loss[i]);
+                    (name.clone(), losses.collect())
+                })
+                .collect();
+            plot::curves(
+                &args.out.join("loss.png"),
+                "Loss of the built-in reader",
+                "nats a cell",
+                &curves,
+            )?;
         }
     }
     bar.finish();

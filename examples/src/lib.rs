@@ -1,6 +1,7 @@
 //! What the examples share: their command line, and measuring what was read.
 
 pub mod align;
+pub mod alignment;
 pub mod calibration;
 pub mod cli;
 pub mod rows;

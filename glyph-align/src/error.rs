@@ -38,6 +38,12 @@ pub enum AlignError {
     /// The renderer failed.
     #[error(transparent)]
     Render(#[from] glyph_render::RenderError),
+    /// The encoder failed.
+    #[error(transparent)]
+    Encode(#[from] glyph_encode::EncodeError),
+    /// The readout failed.
+    #[error(transparent)]
+    Decode(#[from] glyph_decode::DecodeError),
     /// Two tensors whose shapes should agree.
     #[error("{what}: expected shape {expected:?}, found {found:?}")]
     Shape {

@@ -5,9 +5,15 @@
 //!   [`AlignmentLoss`], the weighted sum of all three.
 //! - [`ReadingLoss`]: cross-entropy of every cell that vision tokens should let a readout tell.
 //! - [`SentenceEncoder`]: a BERT of one's choice, all-MiniLM-L6-v2 for example, as the text side.
+//! - [`AlignmentTrainer`]: trains an [`ImageTower`], yours or an [`AlignmentHead`] on the built-in
+//!   encoder, to place images of passages where a text encoder places their text;
+//!   [`ImageEmbedder`] uses what it learned.
+//! - [`JointModel`]: encoder, readout and head in one step, by losses of reading, alignment and
+//!   retrieval.
 //! - [`Trainer`]: trains the built-in encoder and readout on drawn lines, with checkpoints: all of
 //!   them as a [`ReaderModel`], or further ratios on top as a [`RatioModel`].
 
+mod alignment;
 pub mod bert;
 mod error;
 mod losses;
@@ -15,6 +21,11 @@ mod samples;
 mod sentences;
 mod trainer;
 
+pub use alignment::{
+    AlignmentHead, AlignmentHeadConfig, AlignmentReport, AlignmentTrainer, AlignmentTrainingConfig,
+    DrawnPassage, HashedFeature, HashedWords, ImageEmbedder, ImageTower, JointModel, Passage,
+    PassageWords, TeacherCache, TowerOutput, WordBatch, dot, recall_at_1, sentences, spearman,
+};
 pub use bert::{BertInput, BertModel};
 pub use error::AlignError;
 pub use losses::{

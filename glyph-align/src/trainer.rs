@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AlignError, Corpus, ReadingLoss, Sample, TextSource};
 
+pub(crate) mod checkpoint;
 mod models;
 
+pub(crate) use checkpoint::cosine_schedule;
 pub use models::{Batch, RatioModel, ReaderModel, Trainable};
 
 /// How to train.
@@ -72,10 +74,7 @@ impl Default for TrainingConfig {
 impl TrainingConfig {
     /// Learning rate at a step.
     pub fn learning_rate_at(&self, step: usize) -> f64 {
-        let warm = ((step + 1) as f64 / self.warmup_steps.max(1) as f64).min(1.0);
-        let done = step as f64 / self.steps.max(1) as f64;
-        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos());
-        self.learning_rate * warm * (0.01 + 0.99 * cosine)
+        cosine_schedule(self.learning_rate, self.warmup_steps, self.steps, step)
     }
 }
 
@@ -156,26 +155,12 @@ impl<M: Trainable> Trainer<M> {
     /// # Errors
     /// If a checkpoint is there and cannot be read.
     pub fn resume(&mut self, dir: &Path) -> Result<bool, AlignError> {
-        let path = dir.join("progress.json");
-        if !path.exists() {
+        let Some(loaded) = checkpoint::load(dir, &self.model, &self.optimizer)? else {
             return Ok(false);
-        }
-        let bad = |reason: String| AlignError::Checkpoint {
-            path: path.clone(),
-            reason,
         };
-        let text = std::fs::read_to_string(&path).map_err(|source| AlignError::Read {
-            path: path.clone(),
-            source,
-        })?;
-        let progress: Progress = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
-        let model = self.model.clone().try_load_file(dir.join("model.bpk"));
-        self.model = model.map_err(|e| bad(e.to_string()))?.prepare(&self.config);
-        self.optimizer = self
-            .optimizer
-            .clone()
-            .load(dir.join("optimizer.bpk"))
-            .map_err(|e| bad(e.to_string()))?;
+        let progress: Progress = loaded.progress;
+        self.model = loaded.model.prepare(&self.config);
+        self.optimizer = loaded.optimizer;
         self.step = progress.step;
         self.history = progress.history;
         Ok(true)
@@ -186,30 +171,12 @@ impl<M: Trainable> Trainer<M> {
     /// # Errors
     /// If a file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), AlignError> {
-        let next = dir.join("next");
-        let fail = |path: &Path, e: &dyn std::fmt::Display| AlignError::Write {
-            path: path.to_owned(),
-            reason: e.to_string(),
-        };
-        std::fs::create_dir_all(&next).map_err(|e| fail(&next, &e))?;
-        self.model
-            .clone()
-            .save_file(next.join("model.bpk"))
-            .map_err(|e| fail(&next, &e))?;
-        self.optimizer
-            .save(next.join("optimizer.bpk"))
-            .map_err(|e| fail(&next, &e))?;
         let progress = Progress {
             step: self.step,
             config: self.config.clone(),
             history: self.history.clone(),
         };
-        let text = serde_json::to_string(&progress).map_err(|e| fail(&next, &e))?;
-        std::fs::write(next.join("progress.json"), text).map_err(|e| fail(&next, &e))?;
-        for name in ["model.bpk", "optimizer.bpk", "progress.json"] {
-            std::fs::rename(next.join(name), dir.join(name)).map_err(|e| fail(&next, &e))?;
-        }
-        Ok(())
+        checkpoint::save(dir, &self.model, &self.optimizer, &progress)
     }
 
     /// Steps done.

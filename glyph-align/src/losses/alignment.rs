@@ -85,22 +85,42 @@ impl AlignmentLoss {
         text_emb: Tensor<2>,
         image_emb: Tensor<2>,
     ) -> Result<Tensor<1>, AlignError> {
+        let zero: Tensor<1> = Tensor::zeros([1], &text_emb.device());
+        let parts = self.parts(text_emb, image_emb)?;
+        Ok(parts
+            .into_iter()
+            .fold(zero, |sum, (_, weight, loss)| sum + loss.mul_scalar(weight)))
+    }
+
+    /// The losses that [`forward`](Self::forward) sums: name (`semantic`, `info_nce`, `siglip`), weight
+    /// and value before the weight. Those without a weight are left out.
+    ///
+    /// # Shapes
+    /// - as [`forward`](Self::forward); each value is `[1]`
+    ///
+    /// # Errors
+    /// If the shapes differ.
+    pub fn parts(
+        &self,
+        text_emb: Tensor<2>,
+        image_emb: Tensor<2>,
+    ) -> Result<Vec<(&'static str, f64, Tensor<1>)>, AlignError> {
         check_pairs(&text_emb, &image_emb)?;
-        let mut sum: Tensor<1> = Tensor::zeros([1], &text_emb.device());
+        let mut parts = Vec::new();
         if self.semantic_weight > 0.0 {
             let loss =
                 SemanticAlignmentLoss::default().forward(text_emb.clone(), image_emb.clone())?;
-            sum = sum + loss.mul_scalar(self.semantic_weight);
+            parts.push(("semantic", self.semantic_weight, loss));
         }
         if let Some(info_nce) = &self.info_nce {
             let loss = info_nce.forward(text_emb.clone(), image_emb.clone())?;
-            sum = sum + loss.mul_scalar(self.info_nce_weight);
+            parts.push(("info_nce", self.info_nce_weight, loss));
         }
         if let Some(siglip) = &self.siglip {
             let loss = siglip.forward(text_emb, image_emb)?;
-            sum = sum + loss.mul_scalar(self.siglip_weight);
+            parts.push(("siglip", self.siglip_weight, loss));
         }
-        Ok(sum)
+        Ok(parts)
     }
 
     /// The part that tells pairs by a softmax, if it has a weight.

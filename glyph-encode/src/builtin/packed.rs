@@ -7,7 +7,8 @@
 //! same shape, and `name.scale`, `[rows, columns / 32]` in half precision. All else is in half
 //! precision under its own name.
 
-use burn_store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
+use burn::tensor::DType;
+use burn_store::{FloatCastAdapter, ModuleSnapshot, SafetensorsStore};
 use half::f16;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -123,7 +124,7 @@ pub fn load_weights<M: ModuleSnapshot>(
     module: &mut M,
     store: SafetensorsStore,
 ) -> Result<(), String> {
-    let mut store = store.with_from_adapter(HalfPrecisionAdapter::new());
+    let mut store = store.with_from_adapter(FloatCastAdapter::to(DType::F32));
     let result = module.load_from(&mut store).map_err(|e| e.to_string())?;
     if result.unused.is_empty() {
         return Ok(());
