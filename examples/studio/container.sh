@@ -59,8 +59,14 @@ cleanup() {
 }
 trap cleanup EXIT
 mkdir "$root.debs"
-chmod 755 "$root" "$root.debs"
-(cd "$root.debs" && apt-get download -qq "${packages[@]}" >/dev/null)
+chmod 755 "$root"
+# apt-get runs as a user of its own where it may.
+chmod 777 "$root.debs"
+if ! (cd "$root.debs" && apt-get download -qq "${packages[@]}" >/dev/null 2>&1) &&
+    ! (apt-get update -qq && cd "$root.debs" && apt-get download -qq "${packages[@]}" >/dev/null); then
+    skip "the base image's packages cannot be had here"
+    exit 0
+fi
 for package in "$root.debs"/*.deb; do dpkg-deb --extract "$package" "$root"; done
 # As the image: no documentation, and a folder for temporary files.
 rm -rf "$root"/usr/share/{doc,man,locale,lintian}
