@@ -47,7 +47,11 @@ mod tests {
                     | 1 | 2 | 3 | 4.5 | 6 | 7 | 8 |\nIt was very dark outside. It was very dark outside.";
         assert_eq!(
             sentences(text, 15..100),
-            ["\"Why so late?\" she asked.", "It was very dark outside."]
+            [
+                "He came (at last.)",
+                "\"Why so late?\" she asked.",
+                "It was very dark outside.",
+            ]
         );
     }
 }

@@ -249,8 +249,10 @@ impl Writer for WordByWord {
 }
 
 /// What a pipeline's draft callback is told: pieces, and whether a text begins with them.
-fn drafts(pipeline: &Pipeline) -> (Pipeline, Arc<Mutex<Vec<(String, bool)>>>) {
-    let told: Arc<Mutex<Vec<(String, bool)>>> = Arc::default();
+type Told = Arc<Mutex<Vec<(String, bool)>>>;
+
+fn drafts(pipeline: &Pipeline) -> (Pipeline, Told) {
+    let told = Told::default();
     let seen = told.clone();
     let pipeline = pipeline.with_draft(move |draft| {
         let piece = (draft.text.to_owned(), draft.begins);

@@ -11,6 +11,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::delivery::Handler;
+use super::gate::Permit;
 use super::result_name;
 use super::{Changed, Events, Gate, JobError, JobState, Priority, Queue, QueueError, Record};
 use crate::engine::{CancelToken, Engine, Listener};
@@ -23,6 +24,11 @@ use crate::task::{Event, Outcome, ProgressOut};
 const WATCH: Duration = Duration::from_millis(400);
 /// A job that waits for so long may have lost its ticket: it gets another.
 const TICKET_AGE: Duration = Duration::from_secs(300);
+/// How often, and how long each time, a job lets those of a higher priority pass.
+const YIELDS: u32 = 50;
+const YIELD: Duration = Duration::from_millis(100);
+/// Jobs that are looked through for those of a higher priority, the newest first.
+const LOOK: u32 = 64;
 /// Events of a job that a listener may be behind.
 const BEHIND: usize = 1024;
 
@@ -148,9 +154,34 @@ impl Worker {
         }
     }
 
+    /// A place for a ticket. Each priority hands out few tickets at a time, so that one of a higher
+    /// priority may still be on its way while a lower one stands at the gate: it lets that pass.
+    async fn place(&self, priority: Priority) -> Permit {
+        for _ in 0..YIELDS {
+            let permit = self.gate.enter(priority).await;
+            if *self.stop.borrow() || !self.higher_waits(priority).await {
+                return permit;
+            }
+            drop(permit);
+            tokio::time::sleep(YIELD).await;
+        }
+        // Those that wait may do so at another host's gate.
+        self.gate.enter(priority).await
+    }
+
+    /// Whether a job of a higher priority waits for its first attempt.
+    async fn higher_waits(&self, priority: Priority) -> bool {
+        if priority == Priority::High {
+            return false;
+        }
+        let queued = self.queue.records.list(Some(JobState::Queued), LOOK, None);
+        let higher = |record: &Record| record.priority > priority && record.attempts == 0;
+        queued.await.is_ok_and(|queued| queued.iter().any(higher))
+    }
+
     /// Does what a ticket says.
     async fn ticket(&self, id: &str, priority: Priority) {
-        let permit = self.gate.enter(priority).await;
+        let permit = self.place(priority).await;
         if let Err(error) = self.job(id, priority).await {
             // The ticket is used up, so there has to be another.
             tracing::warn!(job = id, %error, "a job could not be taken; trying again");
