@@ -14,6 +14,8 @@ mod raster;
 mod read;
 #[cfg(any(feature = "pdf", feature = "pdfium"))]
 mod reflow;
+#[cfg(feature = "pdf")]
+mod widths;
 
 use super::sniff::Source;
 use super::{Document, DocumentError, OpenOptions};

@@ -54,6 +54,8 @@ const ZH = [
   [/^its worker was lost, (\d+) times/, "执行它的进程中断了 $1 次。"],
   [/^a job that is (\w+) cannot be/, "任务已处于“$1”状态，无法这样做。"],
   // Styles
+  [/^render\.watermark: expected at most (\d+) characters/, "水印最多 $1 个字符。"],
+  [/^render\.(\w+): expected (\S+) to (\S+)(?: \w+)?, found (\S+)/, "版式选项 $1 须在 $2 到 $3 之间，现为 $4。"],
   [/^render option "(\w+)" = (.+?): expected (?:a number )?from (\S+) to (\S+)/, "版式选项 $1 须在 $3 到 $4 之间，现为 $2。"],
   [/^render option "(\w+)" = (.+?): expected (.+)/s, "版式选项 $1 不能是 $2。"],
   [/^about (\d+) pages of (\d+)x(\d+) pixels in this style/, "此版式约有 $1 页，每页 $2×$3 像素，太大了。请用小一些的字号或分辨率。"],

@@ -24,6 +24,10 @@ fi
 if [ -z "${CHROMIUM:-}" ] && ! command -v chromium >/dev/null; then
     apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk
 fi
+# Screenshots in Chinese need letters.
+if command -v fc-list >/dev/null && [ -z "$(fc-list :lang=zh)" ] && command -v apt-get >/dev/null; then
+    apt-get install -y -qq --no-install-recommends fonts-noto-cjk >/dev/null || true
+fi
 export CHROMIUM=${CHROMIUM:-$(command -v chromium)}
 
 # Beside the output, so that nothing is written into the sources.

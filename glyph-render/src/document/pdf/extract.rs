@@ -1,6 +1,7 @@
 //! Text by pdf-extract, in pure Rust.
 
 use super::lines::{Backend, Line, PageText, Raster};
+use super::widths::write_out_ranges;
 use super::{quiet, raster};
 use crate::document::error::flat;
 use crate::document::join::is_cjk;
@@ -70,6 +71,7 @@ impl Extract {
         let catalog = catalog.map_err(|error| damaged(error.to_string()))?;
         let images = drop_images(&mut document);
         break_loops(&mut document);
+        write_out_ranges(&mut document);
         let root = document.new_object_id();
         Ok(Self {
             document,
