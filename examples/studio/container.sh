@@ -73,7 +73,12 @@ rm -rf "$root"/usr/share/{doc,man,locale,lintian}
 mkdir -p "$root"/{proc,dev,tmp} && chmod 1777 "$root/tmp"
 base=$(du --summarize --apparent-size --bytes "$root" | cut -f1)
 # COPY
-install -D "$program" "$root$entry"
+mkdir -p "$(dirname "$root$entry")"
+if command -v strip >/dev/null; then
+    strip --output-file="$root$entry" "$program"
+else
+    install "$program" "$root$entry"
+fi
 install --directory --owner=65532 --group=65532 "$root/data" "$root/shared"
 whole=$(du --summarize --apparent-size --bytes "$root" | cut -f1)
 echo "image: $whole bytes, of which the base is $base"
