@@ -61,7 +61,7 @@ impl Pipeline {
         let started = Instant::now();
         let shown = self.show(writer, document, question, question)?;
         let request = ViewRequest::new(&shown.views, question, answer_tokens(writer));
-        let written = self.write_from_pages(writer, &request)?;
+        let written = self.write_from_pages(writer, &request, shown.views.len(), |done| done)?;
         let (pages_given, evidence) = (shown.pages(), shown.evidence());
         let reply = shown.account(document, &written);
         let output = answer_of(writer, written, pages_given, evidence);
@@ -227,14 +227,16 @@ impl Pipeline {
         Ok(out)
     }
 
-    /// Runs a request and tells the progress callback.
+    /// Runs a request about so many pages, and tells the callbacks; `span` tells where in the
+    /// whole task a share of the request lies.
     fn write_from_pages(
         &self,
         writer: &dyn PageWriter,
         request: &ViewRequest<'_>,
+        pages: usize,
+        span: impl Fn(f64) -> f64 + Send + Sync,
     ) -> Result<WrittenFromPages, PipelineError> {
-        let pages = request.views.len();
-        let mut tell = |fraction: f64| self.tell_writing(pages, fraction);
+        let mut tell = |done: f64| self.tell_writing(pages, span(done.clamp(0.0, 1.0)));
         let mut begins = true;
         let mut draft = |text: &str| self.tell_draft(text, &mut begins);
         let written = writer.stream(request, &mut tell, &mut draft)?;

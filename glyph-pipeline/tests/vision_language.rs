@@ -305,10 +305,16 @@ fn a_document_longer_than_the_context_is_summarised_in_parts() {
     let folder = checkpoint();
     let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = told.clone();
+    let drafts = std::sync::Arc::new(std::sync::Mutex::new(0));
+    let begun = drafts.clone();
     let pipeline = Pipeline::builder()
         .device(&device())
         .pretrained(path(&folder), Some(DType::F32))
         .expect("a checkpoint")
+        .draft(move |draft| {
+            *begun.lock().expect("no panic") += usize::from(draft.begins);
+            ControlFlow::Continue(())
+        })
         .progress(move |progress| {
             seen.lock().expect("no panic").push(progress.fraction);
             ControlFlow::Continue(())
@@ -325,6 +331,8 @@ fn a_document_longer_than_the_context_is_summarised_in_parts() {
     let summary = &reply.output;
     assert!(!summary.text.is_empty() && !summary.checked);
     assert!(summary.sections.len() > 1, "{summary:?}");
+    // Each part is told while it is written, as all that a writer writes.
+    assert!(*drafts.lock().expect("no panic") >= summary.sections.len());
     // Every page is in one part, and all are paid for.
     let mut next = 1;
     for section in &summary.sections {

@@ -25,7 +25,7 @@ impl Pipeline {
         let shown = self.show(writer, document, &words, &task)?;
         let mut request = ViewRequest::new(&shown.views, &task, answer_tokens(writer));
         request.schema = Some(schema);
-        let written = self.write_from_pages(writer, &request)?;
+        let written = self.write_from_pages(writer, &request, shown.views.len(), |done| done)?;
         let output = JsonExtraction {
             value: parse_json(writer.name(), &written.text, &written.finish_reason)?,
             pages_given: shown.pages(),

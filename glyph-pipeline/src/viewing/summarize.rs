@@ -7,7 +7,7 @@ use glyph_encode::preprocess::page_to_rgb;
 use glyph_render::Document;
 
 use super::{Costs, answer_tokens, text_tokens};
-use crate::page_writer::{PageView, PageWriter, ViewRequest, WrittenFromPages};
+use crate::page_writer::{PageView, PageWriter, ViewRequest};
 use crate::pipeline::finish;
 use crate::{
     Pipeline, PipelineError, Reply, SectionSummary, StageSeconds, TokenAccount, WrittenSummary,
@@ -48,7 +48,7 @@ impl Pipeline {
             render += drawing.elapsed().as_secs_f64();
             let request = ViewRequest::new(&views, PAGES_TASK, answer_tokens(writer));
             let span = |done: f64| PARTS_SHARE * (i as f64 + done) / batches.len() as f64;
-            let written = self.write_part(writer, &request, batch.end as usize - 1, span)?;
+            let written = self.write_from_pages(writer, &request, batch.end as usize - 1, span)?;
             tokens.vision_local += written.vision_tokens;
             tokens.writer.add(&written.usage);
             let text = written.text.trim().to_owned();
@@ -181,7 +181,7 @@ impl Pipeline {
                     let round = (before as f64 + done * count as f64) / parts.len() as f64;
                     1.0 - left * (1.0 - 0.5 * round)
                 };
-                let written = self.write_part(writer, &request, 0, span)?;
+                let written = self.write_from_pages(writer, &request, 0, span)?;
                 tokens.writer.add(&written.usage);
                 let text = written.text.trim();
                 // A model that says nothing must not lose what the parts say.
@@ -197,22 +197,5 @@ impl Pipeline {
             parts = next;
             left *= 0.5;
         }
-    }
-
-    /// Runs a request that is a part of a task; `span` tells where in the whole a share of it lies.
-    fn write_part(
-        &self,
-        writer: &dyn PageWriter,
-        request: &ViewRequest<'_>,
-        pages: usize,
-        span: impl Fn(f64) -> f64 + Send + Sync,
-    ) -> Result<WrittenFromPages, PipelineError> {
-        let mut tell = |done: f64| self.tell_writing(pages, span(done.clamp(0.0, 1.0)));
-        let written = writer.write(request, &mut tell)?;
-        let cancelled = written.finish_reason == glyph_decode::FinishReason::Cancelled;
-        if cancelled || tell(1.0).is_break() {
-            return Err(PipelineError::Cancelled { pages });
-        }
-        Ok(written)
     }
 }
