@@ -4,8 +4,9 @@ mod text;
 
 pub use text::{Corpus, TextSource};
 
+use burn::tensor::{Device, Tensor, TensorData};
 use glyph_decode::{Cell, Charset};
-use glyph_encode::builtin::{PATCH_SIZE, ROW_WIDTH};
+use glyph_encode::builtin::{PATCH_SIZE, PATCHES_PER_ROW, ROW_WIDTH, WINDOW_SIZE, row_windows};
 use glyph_render::{Typesetter, half_cells};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageFormat};
@@ -21,6 +22,23 @@ pub struct Sample {
     pub pixels: Vec<u8>,
     /// Contents of the [`CELLS_PER_ROW`] cells.
     pub cells: Vec<Cell>,
+}
+
+/// What an encoder sees of samples.
+///
+/// # Shapes
+/// - output: `[samples, PATCHES_PER_ROW, WINDOW_SIZE]`, ink = 1, paper = 0
+pub(crate) fn pixel_values<'a>(
+    samples: impl ExactSizeIterator<Item = &'a Sample>,
+    device: &Device,
+) -> Tensor<3> {
+    let shape = [samples.len(), PATCHES_PER_ROW, WINDOW_SIZE];
+    let mut values = vec![0.0; shape.iter().product()];
+    let rows = values.chunks_exact_mut(PATCHES_PER_ROW * WINDOW_SIZE);
+    for (sample, out) in samples.zip(rows) {
+        row_windows(&sample.pixels, ROW_WIDTH, out);
+    }
+    Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 impl Sample {

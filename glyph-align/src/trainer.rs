@@ -4,13 +4,13 @@ use std::path::Path;
 
 use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor, TensorData};
-use glyph_encode::builtin::{PATCHES_PER_ROW, ROW_WIDTH, WINDOW_SIZE, row_windows};
+use burn::tensor::{Device, Tensor};
 use glyph_render::{RenderConfig, Typesetter};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::samples::pixel_values;
 use crate::{AlignError, Corpus, ReadingLoss, Sample, TextSource};
 
 pub(crate) mod checkpoint;
@@ -218,18 +218,7 @@ impl<M: Trainable> Trainer<M> {
     /// If the loss is no longer finite; the model is then as before the step.
     pub fn step(&mut self) -> Result<StepReport, AlignError> {
         let samples = self.samples(self.step);
-        let rows = samples.len();
-        let mut values = vec![0.0; rows * PATCHES_PER_ROW * WINDOW_SIZE];
-        for (sample, out) in samples
-            .iter()
-            .zip(values.chunks_exact_mut(PATCHES_PER_ROW * WINDOW_SIZE))
-        {
-            row_windows(&sample.pixels, ROW_WIDTH, out);
-        }
-        let pixel_values = Tensor::from_data(
-            TensorData::new(values, [rows, PATCHES_PER_ROW, WINDOW_SIZE]),
-            &self.device,
-        );
+        let pixel_values = pixel_values(samples.iter(), &self.device);
         let cells: Vec<_> = samples
             .iter()
             .flat_map(|s| s.cells.iter().copied())

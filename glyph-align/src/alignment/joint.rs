@@ -4,12 +4,11 @@ use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use glyph_decode::{Cell, Charset};
-use glyph_encode::builtin::{PATCHES_PER_ROW, ROW_WIDTH, WINDOW_SIZE, row_windows};
 use glyph_render::{Typesetter, half_cells};
 
 use super::words::{HashedWords, MIN_PROBABILITY};
 use super::{AlignmentHead, ImageTower, TowerOutput, WordBatch};
-use crate::samples::CELLS_PER_ROW;
+use crate::samples::{CELLS_PER_ROW, pixel_values};
 use crate::{AlignError, ReaderModel, ReadingLoss, Sample};
 
 /// Rows of a passage, drawn, and what their cells hold.
@@ -66,15 +65,7 @@ impl ImageTower for JointModel {
     ) -> Result<TowerOutput, AlignError> {
         let samples: Vec<&Sample> = passages.iter().flat_map(|p| &p.rows).collect();
         let rows = samples.len();
-        let mut values = vec![0.0; rows * PATCHES_PER_ROW * WINDOW_SIZE];
-        for (sample, out) in samples
-            .iter()
-            .zip(values.chunks_exact_mut(PATCHES_PER_ROW * WINDOW_SIZE))
-        {
-            row_windows(&sample.pixels, ROW_WIDTH, out);
-        }
-        let shape = [rows, PATCHES_PER_ROW, WINDOW_SIZE];
-        let pixel_values = Tensor::from_data(TensorData::new(values, shape), device);
+        let pixel_values = pixel_values(samples.iter().copied(), device);
         let labels: Vec<Cell> = samples.iter().flat_map(|s| s.cells.clone()).collect();
         let ReaderModel { encoder, readout } = &self.reader;
 
@@ -90,12 +81,7 @@ impl ImageTower for JointModel {
         let log_p = log_probabilities
             .gather(1, classes.clone())
             .reshape([rows * CELLS_PER_ROW]);
-        let classes = classes.into_data().convert::<i64>();
-        let classes = classes.try_to_vec::<i64>().map_err(|e| AlignError::Input {
-            what: "classes of cells",
-            expected: "integers".to_owned(),
-            found: format!("{e:?}"),
-        })?;
+        let classes = numbers(classes)?;
         let words = self.words(passages, &classes, log_p, device);
         let tokens = match self.head.sees_tokens() {
             true => Some(padded_tokens(passages, tokens, device)),
@@ -120,25 +106,11 @@ impl JointModel {
     ) -> Result<f64, AlignError> {
         let (mut right, mut inked) = (0usize, 0usize);
         for sample in passages.iter().flat_map(|p| &p.rows) {
-            let mut values = vec![0.0; PATCHES_PER_ROW * WINDOW_SIZE];
-            row_windows(&sample.pixels, ROW_WIDTH, &mut values);
-            let pixels = Tensor::from_data(
-                TensorData::new(values, [1, PATCHES_PER_ROW, WINDOW_SIZE]),
-                device,
-            );
+            let pixels = pixel_values(std::iter::once(sample), device);
             let ReaderModel { encoder, readout } = &self.reader;
             let tokens = encoder.merge(encoder.trunk(pixels), LEVEL);
             let features = readout.cells(tokens.flatten(0, 1), LEVEL);
-            let classes = readout
-                .head(features)
-                .argmax(1)
-                .into_data()
-                .convert::<i64>();
-            let classes = classes.try_to_vec::<i64>().map_err(|e| AlignError::Input {
-                what: "classes of cells",
-                expected: "integers".to_owned(),
-                found: format!("{e:?}"),
-            })?;
+            let classes = numbers(readout.head(features).argmax(1))?;
             let set = Charset::builtin();
             for (&cell, &class) in sample.cells.iter().zip(&classes) {
                 if cell != Cell::Blank {
@@ -233,6 +205,16 @@ impl JointModel {
             weights: weights.reshape(shape) * used,
         }
     }
+}
+
+/// Classes of cells, taken from the device.
+fn numbers(classes: Tensor<2, Int>) -> Result<Vec<i64>, AlignError> {
+    let data = classes.into_data().convert::<i64>();
+    data.try_to_vec::<i64>().map_err(|e| AlignError::Input {
+        what: "classes of cells",
+        expected: "integers".to_owned(),
+        found: format!("{e:?}"),
+    })
 }
 
 /// Each passage's tokens, one row after the other, padded with zeros.
