@@ -9,7 +9,8 @@
 use std::error::Error;
 use std::time::Instant;
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device};
+use glyph_benches::tensors::{number, pixels};
 use glyph_decode::{KvCache, LanguageModel as _, LogitsFor, VisionLanguageModel};
 use glyph_encode::towers::ClipModel;
 
@@ -44,15 +45,6 @@ fn main() -> Result<()> {
         }
         _ => Err(USAGE.into()),
     }
-}
-
-/// A picture like no other, the same in all programs.
-fn pixels<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
-    let numbers = shape.iter().product();
-    let values: Vec<f32> = (0..numbers)
-        .map(|i: usize| (i * 7919 % 1009) as f32 / 504.5 - 1.0)
-        .collect();
-    Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 fn clip(model: &ClipModel, device: &Device) -> Result<()> {
@@ -98,10 +90,6 @@ fn decoder(model: &VisionLanguageModel) -> Result<()> {
     }
     println!("decode after 512\t{}\t{next}", clock.time(steps));
     Ok(())
-}
-
-fn number(x: Tensor<2>) -> f32 {
-    x.narrow(0, 0, 1).narrow(1, 0, 1).into_scalar()
 }
 
 /// Milliseconds that passed, and of all processors.

@@ -8,8 +8,9 @@ use glyph_encode::preprocess::ImagePreprocessor;
 use glyph_encode::towers::ClipModel;
 use image::{Rgb, RgbImage};
 
+use glyph_benches::tensors::pixels;
+
 use crate::Result;
-use crate::timing::pixels;
 
 /// Types of weights with the largest relative error that they may come to.
 const LIMITS: [(DType, f64); 3] = [(DType::F32, 1e-3), (DType::F16, 1e-2), (DType::BF16, 1e-2)];

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device};
+use glyph_benches::tensors::{number, pixels};
 use glyph_decode::{KvCache, LanguageModel as _, LogitsFor, VisionLanguageModel};
 use glyph_encode::towers::ClipModel;
 
@@ -25,23 +26,6 @@ pub(crate) fn median<T>(rounds: usize, mut run: impl FnMut() -> Result<T>) -> Re
     }
     times.sort_by(f64::total_cmp);
     Ok((times[times.len() / 2], out))
-}
-
-/// A picture like no other, the same in all programs.
-pub(crate) fn pixels<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
-    let count = shape.iter().product();
-    let values: Vec<f32> = (0..count)
-        .map(|i: usize| (i * 7919 % 1009) as f32 / 504.5 - 1.0)
-        .collect();
-    Tensor::from_data(TensorData::new(values, shape), device)
-}
-
-/// A number of a result; waits for it.
-pub(crate) fn number(x: Tensor<2>) -> f32 {
-    x.narrow(0, 0, 1)
-        .narrow(1, 0, 1)
-        .cast(DType::F32)
-        .into_scalar()
 }
 
 pub(crate) fn clip(folder: &str, device: &Device, dtype: DType, batches: &[usize]) -> Result<()> {
