@@ -91,13 +91,7 @@ impl Page {
             writer.write_text_chunk(&chunk).map_err(wrap)?;
         }
         // Unfiltered: repeated glyphs stay alike wherever they stand.
-        let stride = self.width as usize + 1;
-        let mut rows = Vec::with_capacity(stride * self.height as usize);
-        for row in self.pixels.chunks_exact(self.width as usize) {
-            rows.push(0);
-            rows.extend_from_slice(row);
-        }
-        let data = deflate::zlib(&rows, stride);
+        let data = deflate::zlib(&self.pixels, self.width as usize);
         // A chunk's length has 31 bits.
         for part in data.chunks(1 << 30) {
             writer.write_chunk(png::chunk::IDAT, part).map_err(wrap)?;

@@ -1,6 +1,6 @@
 //! Tokens to bits: dynamic Huffman codes.
 
-use super::{MATCH, Token};
+use super::Token;
 
 const LITERALS: usize = 286;
 const DISTANCES: usize = 30;
@@ -52,6 +52,52 @@ impl BitWriter {
         self.count &= 7;
     }
 
+    /// Appends tokens. `firsts` holds the codes of literals and of lengths with their extra bits,
+    /// `seconds` those of distances: bits in the lowest byte, code above.
+    #[inline(always)]
+    fn put_tokens(&mut self, tokens: &[Token], firsts: &[u32; 512], seconds: &[u32; 32]) {
+        self.reserve(tokens.len());
+        let (mut bits, mut count, mut at) = (self.bits, self.count, 0);
+        let room = &mut self.out[self.at..];
+        for &token in tokens {
+            // No branch between literals and matches, which follow one another without a pattern:
+            // a literal's distance is masked away.
+            let matched = (token >> 31).wrapping_neg();
+            let first = firsts[first_index(token)];
+            let distance = token & 0x7FFF;
+            let (symbol, extra) = distance_code(distance);
+            let second = seconds[symbol & 31] & matched;
+            let rest = distance & ((1 << extra) - 1) & matched;
+            let (first_bits, second_bits) = (first & 255, second & 255);
+            // At most 7 + 20 + 28 bits.
+            let distance = u64::from(second >> 8) | u64::from(rest) << second_bits;
+            bits |= (u64::from(first >> 8) | distance << first_bits) << count;
+            count += first_bits + second_bits + (extra & matched);
+            room[at..at + 8].copy_from_slice(&bits.to_le_bytes());
+            at += (count / 8) as usize;
+            bits >>= count & !7;
+            count &= 7;
+        }
+        self.at += at;
+        (self.bits, self.count) = (bits, count);
+    }
+
+    /// Appends an empty block, the last one, with the fixed codes.
+    pub(super) fn last_block(&mut self) {
+        self.reserve(1);
+        self.put(0b011, 3);
+        self.put(0, 7);
+    }
+
+    /// Appends whole blocks after an empty stored one, which ends at a byte.
+    pub(super) fn append(&mut self, mut blocks: Self) {
+        blocks.reserve(2);
+        blocks.put(0, 3);
+        blocks.align();
+        blocks.bytes(&[0, 0, 255, 255]);
+        self.bytes(&blocks.finish());
+    }
+
     /// Fills the last byte with zeros.
     pub(super) fn align(&mut self) {
         self.reserve(1);
@@ -60,10 +106,10 @@ impl BitWriter {
 
     /// Appends whole bytes; aligned only.
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        self.reserve(bytes.len());
-        for &byte in bytes {
-            self.put(byte.into(), 8);
-        }
+        debug_assert_eq!(self.count, 0, "aligned");
+        self.out.truncate(self.at);
+        self.out.extend_from_slice(bytes);
+        self.at = self.out.len();
     }
 
     pub(super) fn finish(mut self) -> Vec<u8> {
@@ -91,61 +137,93 @@ const LENGTH_CODES: [(u8, u8); 256] = {
 };
 
 /// Distance less 1 to its symbol and its extra bits.
-#[inline]
+#[inline(always)]
 fn distance_code(distance: u32) -> (usize, u32) {
     // Distances below 4 have no extra bits and are their own symbols.
     let extra = (distance | 2).ilog2() - 1;
     ((2 * extra + (distance >> extra)) as usize, extra)
 }
 
-/// Writes one block with codes of its own.
-pub(super) fn write_block(out: &mut BitWriter, tokens: &[Token], last: bool) {
-    let mut literals = [0u32; LITERALS];
-    let mut distances = [0u32; DISTANCES];
-    for &token in tokens {
-        if token & MATCH == 0 {
-            literals[token as usize & 255] += 1;
-        } else {
-            let (length, _) = LENGTH_CODES[(token >> 16) as usize & 255];
-            literals[257 + length as usize] += 1;
-            distances[distance_code(token & 0x7FFF).0] += 1;
-        }
-    }
-    literals[END_OF_BLOCK] = 1;
+/// Writes a block with codes of its own, not the last one.
+#[inline(always)]
+pub(super) fn write_block(out: &mut BitWriter, tokens: &[Token]) {
+    let (literals, distances) = count(tokens);
     let literals = Codes::new(&literals, MAX_CODE);
     let distances = Codes::new(&distances, MAX_CODE);
-    // A token is one `put`, and the header has at most 19 + 2 * (286 + 30) more.
-    out.reserve(tokens.len() + 1024);
-    out.put(u64::from(last), 1);
+    // The header has at most 19 + 2 * (286 + 30) `put`s.
+    out.reserve(1024);
+    out.put(0, 1);
     out.put(2, 2);
     write_lengths(out, &literals.lengths, &distances.lengths);
-    // Literals, then match lengths with their extra bits.
-    let firsts: [(u64, u32); 512] = std::array::from_fn(|i| {
+    // Literals, then match lengths with their extra bits; bits in the lowest byte, code above.
+    let firsts: [u32; 512] = std::array::from_fn(|i| {
         if i < 256 {
             let (code, bits) = literals.codes[i];
-            return (code.into(), bits.into());
+            return u32::from(code) << 8 | u32::from(bits);
         }
         let (symbol, extra) = LENGTH_CODES[i - 256];
         let (code, bits) = literals.codes[257 + symbol as usize];
         // 258 has a symbol of its own, with no extra bits.
-        let rest = (i as u64 - 256) & ((1 << extra) - 1);
-        (u64::from(code) | rest << bits, u32::from(bits + extra))
+        let rest = (i as u32 - 256) & ((1 << extra) - 1);
+        (u32::from(code) | rest << bits) << 8 | u32::from(bits + extra)
     });
-    for &token in tokens {
-        // No branch between literals and matches, which follow one another without a pattern:
-        // a literal's distance is masked away.
-        let matched = token >> 31;
-        let index = (token >> (16 * matched)) as usize & 255 | (matched as usize) << 8;
-        let (first, first_bits) = firsts[index];
-        let distance = token & 0x7FFF;
-        let (symbol, extra) = distance_code(distance);
-        let (code, bits) = distances.codes[symbol];
-        let rest = u64::from(distance) & ((1 << extra) - 1);
-        let second = (u64::from(code) | rest << bits) * u64::from(matched);
-        let second_bits = (u32::from(bits) + extra) * matched;
-        out.put(first | second << first_bits, first_bits + second_bits);
+    let mut seconds = [0u32; 32];
+    for (second, &(code, bits)) in seconds.iter_mut().zip(&distances.codes) {
+        *second = u32::from(code) << 8 | u32::from(bits);
     }
+    for tokens in tokens.chunks(1 << 12) {
+        out.put_tokens(tokens, &firsts, &seconds);
+    }
+    out.reserve(1);
     literals.put(out, END_OF_BLOCK);
+}
+
+/// How often symbols of literals and lengths, and of distances, occur.
+#[inline(always)]
+fn count(tokens: &[Token]) -> ([u32; LITERALS], [u32; DISTANCES]) {
+    // Of many tokens a quarter tells as much: codes cost 0.2 % more, and a tenth of the time less.
+    let step = if tokens.len() < 1 << 13 { 2 } else { 8 };
+    // Two tables of each, so that equal neighbours need not wait for one another.
+    let mut firsts = [[0u32; 512]; 2];
+    let mut seconds = [[0u32; 32]; 2];
+    for tokens in tokens.chunks(step) {
+        for (&token, (firsts, seconds)) in tokens.iter().zip(firsts.iter_mut().zip(&mut seconds)) {
+            let matched = token >> 31;
+            firsts[first_index(token)] += 1;
+            // Literals are taken for symbol 0, and given back below.
+            let (symbol, _) = distance_code(token & 0x7FFF & matched.wrapping_neg());
+            seconds[symbol & 31] += 1;
+        }
+    }
+    let mut literals = [0u32; LITERALS];
+    for (literal, (a, b)) in literals
+        .iter_mut()
+        .zip(firsts[0].iter().zip(&firsts[1]))
+        .take(256)
+    {
+        *literal = a + b;
+    }
+    let found: u32 = literals.iter().sum();
+    for (i, (symbol, _)) in LENGTH_CODES.iter().enumerate() {
+        literals[257 + *symbol as usize] += firsts[0][256 + i] + firsts[1][256 + i];
+    }
+    let mut distances: [u32; DISTANCES] = std::array::from_fn(|i| seconds[0][i] + seconds[1][i]);
+    distances[0] -= found;
+    if step > 2 {
+        // What was not looked at may hold any symbol.
+        for count in literals.iter_mut().chain(&mut distances) {
+            *count = 4 * *count + 1;
+        }
+    }
+    literals[END_OF_BLOCK] = 1;
+    (literals, distances)
+}
+
+/// A token's place in a table of 256 literals and 256 lengths.
+#[inline(always)]
+fn first_index(token: Token) -> usize {
+    let matched = token >> 31;
+    ((token >> (16 * matched)) & 255 | matched << 8) as usize
 }
 
 /// The block's header: how long each code is.
