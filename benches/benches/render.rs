@@ -43,9 +43,15 @@ fn render(c: &mut Criterion) {
                     }
                 });
             });
-            group.bench_function("all cores", |b| {
-                b.iter(|| black_box(typesetter.render(&document)));
-            });
+            // Both keep all pages, so that they differ in the threads alone.
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            for (name, threads) in [("kept, one core", 1), ("kept, all cores", threads)] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                let pool = pool.expect("threads");
+                group.bench_function(name, |b| {
+                    b.iter(|| pool.install(|| black_box(typesetter.render(&document))));
+                });
+            }
             group.bench_function("fill memory", |b| {
                 b.iter(|| {
                     for page in &pages {

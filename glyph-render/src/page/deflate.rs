@@ -77,8 +77,8 @@ fn encode<S: Simd>(simd: S, rows: Rows<'_>) -> Vec<u8> {
         Lane::run_both(simd, &mut first, &mut second, above);
         first.run(simd, above);
         second.run(simd, above);
-        out.append(first.finish());
-        out.append(second.finish());
+        first.finish(&mut out);
+        second.finish(&mut out);
     }
     out.last_block();
     out.align();

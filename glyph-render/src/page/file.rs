@@ -58,7 +58,9 @@ impl Page {
                 found: self.pixels.len() as u64,
             });
         }
-        let mut bytes = Vec::new();
+        // Unfiltered: repeated glyphs stay alike wherever they stand.
+        let data = deflate::zlib(&self.pixels, self.width as usize);
+        let mut bytes = Vec::with_capacity(data.len() + 1024);
         let mut encoder = png::Encoder::new(&mut bytes, self.width, self.height);
         encoder.set_color(png::ColorType::Grayscale);
         encoder.set_depth(png::BitDepth::Eight);
@@ -90,8 +92,6 @@ impl Page {
             chunk.compress_text().map_err(wrap)?;
             writer.write_text_chunk(&chunk).map_err(wrap)?;
         }
-        // Unfiltered: repeated glyphs stay alike wherever they stand.
-        let data = deflate::zlib(&self.pixels, self.width as usize);
         // A chunk's length has 31 bits.
         for part in data.chunks(1 << 30) {
             writer.write_chunk(png::chunk::IDAT, part).map_err(wrap)?;

@@ -31,6 +31,14 @@ impl BitWriter {
         }
     }
 
+    pub(super) fn clear(&mut self) {
+        (self.at, self.bits, self.count) = (0, 0, 0);
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.out.capacity()
+    }
+
     /// Makes room for a number of `put`s.
     fn reserve(&mut self, puts: usize) {
         let wanted = self.at + 8 * (puts + 1);
@@ -89,13 +97,13 @@ impl BitWriter {
         self.put(0, 7);
     }
 
-    /// Appends whole blocks after an empty stored one, which ends at a byte.
-    pub(super) fn append(&mut self, mut blocks: Self) {
+    /// Appends whole blocks, and an empty stored one, which ends at a byte. Aligned only.
+    pub(super) fn append(&mut self, blocks: &mut Self) {
         blocks.reserve(2);
         blocks.put(0, 3);
         blocks.align();
         blocks.bytes(&[0, 0, 255, 255]);
-        self.bytes(&blocks.finish());
+        self.bytes(&blocks.out[..blocks.at]);
     }
 
     /// Fills the last byte with zeros.
@@ -311,8 +319,13 @@ impl Codes {
 /// codes that are too long are shortened, and others lengthened until the code is one again.
 fn code_lengths(counts: &[u32], longest: usize) -> Vec<u8> {
     let mut lengths = vec![0u8; counts.len()];
-    let mut symbols: Vec<usize> = (0..counts.len()).filter(|&s| counts[s] > 0).collect();
-    symbols.sort_by_key(|&symbol| (counts[symbol], symbol));
+    let used = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+    // Count and symbol in one number, which sorts faster than a pair.
+    let mut keys: Vec<u64> = used
+        .map(|(symbol, &count)| u64::from(count) << 16 | symbol as u64)
+        .collect();
+    keys.sort_unstable();
+    let symbols: Vec<usize> = keys.iter().map(|key| (key & 0xFFFF) as usize).collect();
     if symbols.len() < 2 {
         // Decoders want one code at least, and some a complete pair.
         let only = symbols.first().copied().unwrap_or(0);

@@ -1,5 +1,7 @@
 //! Rows of pixels to tokens.
 
+use std::cell::Cell;
+
 use fearless_simd::{Simd, prelude::*, u8x32};
 
 use super::huffman::{BitWriter, write_block};
@@ -16,28 +18,73 @@ const OFFSET: usize = WINDOW + 1;
 /// Bytes that a lane reads at once, about.
 const CHUNK: usize = 1 << 16;
 /// Tokens of a block; bounds the memory, and lets the codes follow the content.
-const TOKENS: usize = 1 << 14;
+const TOKENS: usize = 1 << 15;
 /// The longest run that a step takes.
 const LONGEST_RUN: usize = 1 << 16;
 /// Room for what a step may leave.
 const SPARE: usize = LONGEST_RUN / MAX_MATCH + 8;
+
+/// What a lane works in. Asking for it anew takes as long as half of the work, because the system
+/// hands out memory page by page; so threads keep it for their next image.
+struct Buffers {
+    /// Rows with their filter bytes: what lies in the window, what is next, and `REACH` bytes more.
+    data: Vec<u8>,
+    /// By hash of four bytes: where in the stream they stood last, plus `OFFSET`.
+    heads: Box<[u32; HEADS]>,
+    tokens: Box<[Token; TOKENS]>,
+    out: BitWriter,
+}
+
+/// The most bytes that a thread keeps for a lane's rows and for its stream.
+const KEPT: usize = 1 << 18;
+
+thread_local! {
+    static SPARE_BUFFERS: Cell<[Option<Buffers>; 2]> = const { Cell::new([None, None]) };
+}
+
+impl Buffers {
+    fn take() -> Self {
+        let mut spare = SPARE_BUFFERS.take();
+        let buffers = spare.iter_mut().find_map(Option::take);
+        SPARE_BUFFERS.set(spare);
+        if let Some(mut buffers) = buffers {
+            buffers.data.clear();
+            buffers.heads.fill(0);
+            buffers.out.clear();
+            return buffers;
+        }
+        let array = "a vector of this length";
+        Self {
+            data: Vec::new(),
+            heads: vec![0; HEADS].try_into().expect(array),
+            tokens: vec![0; TOKENS].try_into().expect(array),
+            out: BitWriter::new(),
+        }
+    }
+
+    fn keep(self) {
+        if self.data.capacity() > KEPT || self.out.capacity() > KEPT {
+            return;
+        }
+        let mut spare = SPARE_BUFFERS.take();
+        if let Some(place) = spare.iter_mut().find(|place| place.is_none()) {
+            *place = Some(self);
+        }
+        SPARE_BUFFERS.set(spare);
+    }
+}
 
 /// Some rows on their way to a stream of their own.
 pub(super) struct Lane<'a> {
     rows: Rows<'a>,
     next_row: usize,
     end_row: usize,
-    /// Rows with their filter bytes: what lies in the window, what is next, and `REACH` bytes more.
-    data: Vec<u8>,
+    buffers: Buffers,
     /// The place in the stream of the first byte of `data`.
     base: usize,
     /// The end of the rows in `data`.
     end: usize,
     cursor: Cursor,
-    /// By hash of four bytes: where in the stream they stood last, plus `OFFSET`.
-    heads: Box<[u32; HEADS]>,
-    tokens: Box<[Token; TOKENS]>,
-    out: BitWriter,
 }
 
 /// Apart from the rest, so that it stays in registers.
@@ -54,19 +101,15 @@ struct Cursor {
 impl<'a> Lane<'a> {
     /// For the rows `from..to`. Rows before them are what the first matches are found in.
     pub(super) fn new(rows: Rows<'a>, from: usize, to: usize) -> Self {
-        let array = "a vector of this length";
         let first = from - (WINDOW / rows.stride() + 1).min(from);
         let mut lane = Self {
             rows,
             next_row: first,
             end_row: from,
-            data: Vec::new(),
+            buffers: Buffers::take(),
             base: first * rows.stride(),
             end: 0,
             cursor: Cursor::default(),
-            heads: vec![0; HEADS].try_into().expect(array),
-            tokens: vec![0; TOKENS].try_into().expect(array),
-            out: BitWriter::new(),
         };
         lane.read();
         lane.cursor.at = lane.end;
@@ -82,8 +125,10 @@ impl<'a> Lane<'a> {
     /// Takes the next byte as it is.
     pub(super) fn push_literal(&mut self) {
         self.read();
-        self.cursor
-            .push(&mut self.tokens, self.data[self.cursor.at].into());
+        self.cursor.push(
+            &mut self.buffers.tokens,
+            self.buffers.data[self.cursor.at].into(),
+        );
         self.cursor.at += 1;
     }
 
@@ -91,19 +136,22 @@ impl<'a> Lane<'a> {
     fn read(&mut self) {
         let window = WINDOW.max(self.rows.stride());
         let gone = self.cursor.at.saturating_sub(window);
-        self.data.truncate(self.end);
-        self.data.drain(..gone);
+        self.buffers.data.truncate(self.end);
+        self.buffers.data.drain(..gone);
         self.base += gone;
         self.cursor.at -= gone;
-        self.data
+        self.buffers
+            .data
             .reserve(window + CHUNK + self.rows.stride() + REACH);
-        while self.next_row < self.end_row && self.data.len() < window + CHUNK {
-            self.data.push(0);
-            self.data.extend_from_slice(self.rows.get(self.next_row));
+        while self.next_row < self.end_row && self.buffers.data.len() < window + CHUNK {
+            self.buffers.data.push(0);
+            self.buffers
+                .data
+                .extend_from_slice(self.rows.get(self.next_row));
             self.next_row += 1;
         }
-        self.end = self.data.len();
-        self.data.resize(self.end + REACH, 0);
+        self.end = self.buffers.data.len();
+        self.buffers.data.resize(self.end + REACH, 0);
     }
 
     /// Whether a step can be done; writes tokens and reads on for that.
@@ -120,7 +168,10 @@ impl<'a> Lane<'a> {
 
     #[inline(always)]
     fn flush(&mut self) {
-        write_block(&mut self.out, &self.tokens[..self.cursor.count]);
+        write_block(
+            &mut self.buffers.out,
+            &self.buffers.tokens[..self.cursor.count],
+        );
         self.cursor.count = 0;
     }
 
@@ -130,19 +181,15 @@ impl<'a> Lane<'a> {
     pub(super) fn run<S: Simd>(&mut self, simd: S, above: usize) {
         while self.ready() {
             let mut cursor = self.cursor;
-            while cursor.at + REACH < self.end && cursor.has_room() {
-                cursor.step(
-                    simd,
-                    Input::new(&self.data, self.base, self.end, above),
-                    &mut self.heads,
-                    &mut self.tokens,
-                );
+            let (input, heads, tokens) = self.parts(above);
+            while cursor.at + REACH < input.end && cursor.has_room() {
+                cursor.step(simd, input, heads, tokens);
             }
             self.cursor = cursor;
         }
         while self.cursor.at < self.end {
-            self.cursor
-                .push(&mut self.tokens, self.data[self.cursor.at].into());
+            let byte = self.buffers.data[self.cursor.at];
+            self.cursor.push(&mut self.buffers.tokens, byte.into());
             self.cursor.at += 1;
         }
     }
@@ -155,25 +202,38 @@ impl<'a> Lane<'a> {
     pub(super) fn run_both<S: Simd>(simd: S, a: &mut Self, b: &mut Self, above: usize) {
         while a.ready() && b.ready() {
             let (mut first, mut second) = (a.cursor, b.cursor);
-            while first.at + REACH < a.end
-                && second.at + REACH < b.end
+            let (input_a, heads_a, tokens_a) = a.parts(above);
+            let (input_b, heads_b, tokens_b) = b.parts(above);
+            while first.at + REACH < input_a.end
+                && second.at + REACH < input_b.end
                 && first.has_room()
                 && second.has_room()
             {
-                let input = Input::new(&a.data, a.base, a.end, above);
-                first.step(simd, input, &mut a.heads, &mut a.tokens);
-                let input = Input::new(&b.data, b.base, b.end, above);
-                second.step(simd, input, &mut b.heads, &mut b.tokens);
+                first.step(simd, input_a, heads_a, tokens_a);
+                second.step(simd, input_b, heads_b, tokens_b);
             }
             (a.cursor, b.cursor) = (first, second);
         }
     }
 
-    /// The stream, after the blocks of the tokens that are left.
+    /// What a step looks at and writes.
     #[inline(always)]
-    pub(super) fn finish(mut self) -> BitWriter {
+    fn parts(&mut self, above: usize) -> (Input<'_>, &mut [u32; HEADS], &mut [Token; TOKENS]) {
+        let input = Input {
+            data: &self.buffers.data,
+            base: self.base,
+            end: self.end,
+            above,
+        };
+        (input, &mut self.buffers.heads, &mut self.buffers.tokens)
+    }
+
+    /// Appends the stream to another one, which ends at a byte.
+    #[inline(always)]
+    pub(super) fn finish(mut self, stream: &mut BitWriter) {
         self.flush();
-        self.out
+        stream.append(&mut self.buffers.out);
+        self.buffers.keep();
     }
 }
 
@@ -184,18 +244,6 @@ struct Input<'a> {
     base: usize,
     end: usize,
     above: usize,
-}
-
-impl<'a> Input<'a> {
-    #[inline(always)]
-    fn new(data: &'a [u8], base: usize, end: usize, above: usize) -> Self {
-        Self {
-            data,
-            base,
-            end,
-            above,
-        }
-    }
 }
 
 impl Cursor {
