@@ -16,11 +16,11 @@ const WINDOW: usize = 32_768;
 /// The longest match.
 const MAX_MATCH: usize = 258;
 
-/// A literal byte, or a match: bit 31, its length less 3 in bits 16 to 23, its distance less 1 in
-/// bits 0 to 14.
+/// A literal byte; or a match: bit 8, its length less 3 in the bits below, its distance less 1 in
+/// the bits above. So the lowest nine bits are a place in a table of 256 literals and 256 lengths.
 type Token = u32;
 
-const MATCH: Token = 1 << 31;
+const MATCH: Token = 1 << 8;
 
 /// The rows of an image; in the stream a zero stands before each, the filter that filters nothing.
 #[derive(Clone, Copy)]

@@ -70,9 +70,9 @@ impl BitWriter {
         for &token in tokens {
             // No branch between literals and matches, which follow one another without a pattern:
             // a literal's distance is masked away.
-            let matched = (token >> 31).wrapping_neg();
-            let first = firsts[first_index(token)];
-            let distance = token & 0x7FFF;
+            let matched = (token >> 8 & 1).wrapping_neg();
+            let first = firsts[token as usize & 511];
+            let distance = token >> 9;
             let (symbol, extra) = distance_code(distance);
             let second = seconds[symbol & 31] & matched;
             let rest = distance & ((1 << extra) - 1) & matched;
@@ -196,10 +196,9 @@ fn count(tokens: &[Token]) -> ([u32; LITERALS], [u32; DISTANCES]) {
     let mut seconds = [[0u32; 32]; 2];
     for tokens in tokens.chunks(step) {
         for (&token, (firsts, seconds)) in tokens.iter().zip(firsts.iter_mut().zip(&mut seconds)) {
-            let matched = token >> 31;
-            firsts[first_index(token)] += 1;
+            firsts[token as usize & 511] += 1;
             // Literals are taken for symbol 0, and given back below.
-            let (symbol, _) = distance_code(token & 0x7FFF & matched.wrapping_neg());
+            let (symbol, _) = distance_code(token >> 9);
             seconds[symbol & 31] += 1;
         }
     }
@@ -225,13 +224,6 @@ fn count(tokens: &[Token]) -> ([u32; LITERALS], [u32; DISTANCES]) {
     }
     literals[END_OF_BLOCK] = 1;
     (literals, distances)
-}
-
-/// A token's place in a table of 256 literals and 256 lengths.
-#[inline(always)]
-fn first_index(token: Token) -> usize {
-    let matched = token >> 31;
-    ((token >> (16 * matched)) & 255 | matched << 8) as usize
 }
 
 /// The block's header: how long each code is.

@@ -349,7 +349,7 @@ impl Cursor {
 /// A match; nonsense where `length` is below 3.
 #[inline(always)]
 fn match_token(length: usize, distance: usize) -> Token {
-    MATCH | (length as u32).wrapping_sub(3) << 16 | (distance - 1) as u32
+    MATCH | (length as u32).wrapping_sub(3) & 255 | ((distance - 1) as u32) << 9
 }
 
 #[inline(always)]
