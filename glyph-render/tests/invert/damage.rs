@@ -288,8 +288,8 @@ fn a_page_without_strips_is_read_beside_others() {
 
 #[test]
 fn images_between_pages_keep_their_place() {
-    let image = glyph_render::PageImage {
-        name: "page 2".into(),
+    let image = |page: u32| glyph_render::PageImage {
+        name: format!("page {page}"),
         width: 3,
         height: 2,
         pixels: vec![7; 6],
@@ -299,7 +299,9 @@ fn images_between_pages_keep_their_place() {
     let blocks = vec![
         Block::text(BlockKind::Heading(1), "before", Some(1)),
         Block::text(BlockKind::ListItem, "", None),
-        Block::Page(image),
+        Block::Page(image(2)),
+        Block::text(BlockKind::TableRow, "", Some(3)),
+        Block::Page(image(4)),
         Block::text(BlockKind::Paragraph, "", Some(7)),
         Block::text(BlockKind::Paragraph, "after", Some(7)),
     ];
