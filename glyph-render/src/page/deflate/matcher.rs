@@ -18,7 +18,7 @@ const OFFSET: usize = WINDOW + 1;
 /// Bytes that a lane reads at once, about.
 const CHUNK: usize = 1 << 16;
 /// Tokens of a block; bounds the memory, and lets the codes follow the content.
-const TOKENS: usize = 1 << 15;
+const TOKENS: usize = 1 << 16;
 /// The longest run that a step takes.
 const LONGEST_RUN: usize = 1 << 16;
 /// Room for what a step may leave.
