@@ -8,14 +8,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use glyph_align::Corpus;
+use glyph_align::{Corpus, Fonts};
 use glyph_encode::Detail;
 use glyph_examples::calibration::{BINS, equal_mass, expected_error, fit};
 use glyph_examples::cli;
 use glyph_examples::rows::{Judged, Reader, known_rows};
 use glyph_pipeline::DeviceSpec;
-use glyph_pipeline::decode::{BuiltinReadout, CalibrationTable};
-use glyph_pipeline::encode::BuiltinEncoder;
+use glyph_pipeline::decode::CalibrationTable;
 
 /// Fits a slope and an intercept of the log-odds for each ratio, on rows that are half natural text
 /// and half random strings, three in ten worn.
@@ -30,6 +29,12 @@ struct Args {
     /// Seed of the rows.
     #[arg(long, default_value_t = 11)]
     seed: u64,
+    /// Folders of fonts that a share of the rows is drawn in (`tools/fetch_fonts.sh`).
+    #[arg(long)]
+    fonts: Vec<PathBuf>,
+    /// That share.
+    #[arg(long, default_value_t = 0.3)]
+    foreign: f64,
     /// Folder with encoder.safetensors and readout.safetensors [default: the embedded weights].
     #[arg(long)]
     weights: Option<PathBuf>,
@@ -47,43 +52,19 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<()> {
     let device = args.device.resolve()?.device;
-    let mut reader = match &args.weights {
-        None => Reader::new(&device)?,
-        Some(dir) => {
-            let read = |name: &str| {
-                let path = dir.join(name);
-                std::fs::read(&path).with_context(|| path.display().to_string())
-            };
-            let encoder = BuiltinEncoder::from_bytes(
-                "encoder.safetensors",
-                read("encoder.safetensors")?,
-                &device,
-            )?;
-            let readout = BuiltinReadout::from_bytes(
-                "readout.safetensors",
-                read("readout.safetensors")?,
-                &device,
-            )?;
-            // The folder of a reader without further ratios has only the first two files.
-            if dir.join("coarser.safetensors").exists() {
-                Reader {
-                    encoder: encoder
-                        .with_coarser("coarser.safetensors", &read("coarser.safetensors")?)?,
-                    readout: readout
-                        .with_finer("finer.safetensors", &read("finer.safetensors")?)?,
-                }
-            } else {
-                Reader { encoder, readout }
-            }
-        }
-    };
+    let mut reader = Reader::open(args.weights.as_deref(), &device)?;
     reader.readout = reader.readout.with_calibration(CalibrationTable::default());
     let texts: Vec<Corpus> = args
         .texts
         .iter()
         .map(Corpus::open)
         .collect::<Result<_, _>>()?;
-    let rows = known_rows(&texts, args.rows, 0.3, args.seed)?;
+    let fonts = match args.fonts.is_empty() {
+        true => None,
+        false => Some(Fonts::open(&args.fonts)?),
+    };
+    let foreign = fonts.as_ref().map(|fonts| (fonts, args.foreign));
+    let rows = known_rows(&texts, args.rows, 0.3, args.seed, foreign)?;
     let mut table = CalibrationTable::default();
     println!("| cells a token | characters | right | slope | intercept | error before | after |");
     println!("|---|---|---|---|---|---|---|");

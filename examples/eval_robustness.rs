@@ -30,6 +30,15 @@ struct Args {
     /// Only the first so many bytes.
     #[arg(long, default_value_t = 24_000)]
     bytes: usize,
+    /// Chinese text, for the cases of other Chinese fonts and sizes.
+    #[arg(long)]
+    chinese: Option<PathBuf>,
+    /// Folder of further fonts, that no training run saw (`tools/fetch_fonts.sh`).
+    #[arg(long)]
+    fonts: Option<PathBuf>,
+    /// Folder with encoder.safetensors and readout.safetensors [default: the embedded weights].
+    #[arg(long)]
+    weights: Option<PathBuf>,
     /// Read coarsely instead of finely.
     #[arg(long)]
     coarse: bool,
@@ -43,53 +52,126 @@ struct Case {
     name: String,
     config: RenderConfig,
     wear: fn(&mut Page),
+    chinese: bool,
 }
 
 fn main() -> ExitCode {
     cli::exit(run(&cli::args::<Args>()))
 }
 
-fn cases() -> Result<Vec<Case>> {
-    let case = |name: &str, config: RenderConfig, wear: fn(&mut Page)| Case {
-        name: name.to_owned(),
+fn case(name: impl Into<String>, config: RenderConfig, wear: fn(&mut Page)) -> Case {
+    Case {
+        name: name.into(),
         config,
         wear,
-    };
+        chinese: false,
+    }
+}
+
+/// Glyph's proportional style in a font. At 72 dpi a point is a pixel.
+fn proportional(font: &Path, size: usize) -> Result<RenderConfig> {
+    let mut config = RenderConfig::from_json(&format!(
+        r#"{{"preset": "glyph-en", "dpi": 72, "font-size": {size}, "line-height": {}}}"#,
+        size + 2
+    ))?;
+    let path = font.to_owned();
+    config.fonts.insert(0, FontFile { path, index: 0 });
+    Ok(config)
+}
+
+fn cases(args: &Args) -> Result<Vec<Case>> {
     let builtin = RenderConfig::builtin;
-    let mut jagged = builtin();
-    jagged.antialias = false;
+    let jagged = |mut config: RenderConfig| {
+        config.antialias = false;
+        config
+    };
     let mut cases = vec![
         case("built-in style", builtin(), |_| {}),
         case("a pixel to the right", builtin(), |p| shift(p, 1, 0)),
         case("a pixel down", builtin(), |p| shift(p, 0, 1)),
-        case("2 % noise", builtin(), noise),
-        case("JPEG at quality 80", builtin(), jpeg),
-        case("no anti-aliasing", jagged, |_| {}),
+        case("2 % noise", builtin(), |p| noise(p, 0.02)),
+        case("4 % noise", builtin(), |p| noise(p, 0.04)),
+        case("JPEG at quality 80", builtin(), |p| jpeg(p, 80)),
+        case("JPEG at quality 50", builtin(), |p| jpeg(p, 50)),
+        case("no anti-aliasing", jagged(builtin()), |_| {}),
     ];
+    let bundled = |name: &str| {
+        Path::new("glyph-render/assets/fonts")
+            .join(name)
+            .with_extension("ttf")
+    };
     for font in ["dejavu-sans", "dejavu-sans-mono"] {
         for size in 8..=14 {
-            // At 72 dpi a point is a pixel.
-            let mut config = RenderConfig::from_json(&format!(
-                r#"{{"preset": "glyph-en", "dpi": 72, "font-size": {size}, "line-height": {}}}"#,
-                size + 2
-            ))?;
-            let path = Path::new("glyph-render/assets/fonts")
-                .join(font)
-                .with_extension("ttf");
-            config.fonts.insert(0, FontFile { path, index: 0 });
-            cases.push(case(&format!("{font}, {size} px"), config, |_| {}));
+            let config = proportional(&bundled(font), size)?;
+            cases.push(case(format!("{font}, {size} px"), config, |_| {}));
         }
     }
+    let sans = bundled("dejavu-sans");
+    for size in [10, 12, 14] {
+        let config = jagged(proportional(&sans, size)?);
+        cases.push(case(
+            format!("dejavu-sans, {size} px, no anti-aliasing"),
+            config,
+            |_| {},
+        ));
+    }
+    let sans12 = || proportional(&sans, 12);
+    cases.push(case("dejavu-sans, 12 px, 2 % noise", sans12()?, |p| {
+        noise(p, 0.02)
+    }));
+    cases.push(case(
+        "dejavu-sans, 12 px, JPEG at quality 80",
+        sans12()?,
+        |p| jpeg(p, 80),
+    ));
+    cases.push(case("dejavu-sans, 12 px, light on dark", sans12()?, invert));
+    if let Some(dir) = &args.fonts {
+        let entries = std::fs::read_dir(dir)?;
+        let mut fonts: Vec<PathBuf> = entries
+            .map(|e| e.map(|e| e.path()))
+            .collect::<Result<_, _>>()?;
+        fonts.sort();
+        for font in fonts {
+            let name = font
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            let han = name.contains("CJK");
+            for size in if han { [12, 14, 18] } else { [9, 12, 16] } {
+                let mut case = case(
+                    format!("{name}, {size} px"),
+                    proportional(&font, size)?,
+                    |_| {},
+                );
+                case.chinese = han;
+                cases.push(case);
+            }
+        }
+    }
+    for size in [12, 14, 18] {
+        let config = proportional(&sans, size)?;
+        let mut case = case(format!("Droid Sans Fallback, {size} px"), config, |_| {});
+        case.chinese = true;
+        cases.push(case);
+    }
+    cases.retain(|case| !case.chinese || args.chinese.is_some());
     Ok(cases)
 }
 
-fn run(args: &Args) -> Result<()> {
-    let text = cli::open(&args.text)?.0.text();
-    let end = (0..=args.bytes.min(text.len()))
+fn document(path: &Path, bytes: usize) -> Result<Document> {
+    let text = cli::open(path)?.0.text();
+    let end = (0..=bytes.min(text.len()))
         .rev()
         .find(|&i| text.is_char_boundary(i));
-    let document = Document::from_text(&text[..end.unwrap_or(0)]);
-    let reader = Reader::new(&args.device.resolve()?.device)?;
+    Ok(Document::from_text(&text[..end.unwrap_or(0)]))
+}
+
+fn run(args: &Args) -> Result<()> {
+    let english = document(&args.text, args.bytes)?;
+    let chinese = args.chinese.as_ref();
+    let chinese = chinese.map(|path| document(path, args.bytes)).transpose()?;
+    let reader = Reader::open(args.weights.as_deref(), &args.device.resolve()?.device)?;
     let detail = if args.coarse {
         Detail::Global
     } else {
@@ -97,8 +179,12 @@ fn run(args: &Args) -> Result<()> {
     };
     println!("| pages | characters | right | mean confidence | called illegible |");
     println!("|---|---|---|---|---|");
-    for case in cases()? {
-        report(&case, &document, &reader, detail)?;
+    for case in cases(args)? {
+        let document = match &chinese {
+            Some(chinese) if case.chinese => chinese,
+            _ => &english,
+        };
+        report(&case, document, &reader, detail)?;
     }
     Ok(())
 }
@@ -161,18 +247,22 @@ fn shift(page: &mut Page, dx: usize, dy: usize) {
     }
 }
 
-fn noise(page: &mut Page) {
+fn invert(page: &mut Page) {
+    page.pixels.iter_mut().for_each(|p| *p = 255 - *p);
+}
+
+fn noise(page: &mut Page, share: f64) {
     let mut rng = ChaCha8Rng::seed_from_u64(u64::from(page.number));
     for pixel in &mut page.pixels {
-        if rng.random_bool(0.02) {
+        if rng.random_bool(share) {
             *pixel = rng.random();
         }
     }
 }
 
-fn jpeg(page: &mut Page) {
+fn jpeg(page: &mut Page, quality: u8) {
     let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, 80)
+    JpegEncoder::new_with_quality(&mut bytes, quality)
         .encode(&page.pixels, page.width, page.height, ExtendedColorType::L8)
         .expect("a grey page of its own size is valid");
     page.pixels = image::load_from_memory_with_format(&bytes, ImageFormat::Jpeg)

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use glyph_align::{Corpus, RatioModel, ReaderModel, Trainable, Trainer, TrainingConfig};
+use glyph_align::{Corpus, Fonts, RatioModel, ReaderModel, Trainable, Trainer, TrainingConfig};
 use glyph_pipeline::DeviceSpec;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -54,6 +54,12 @@ struct Args {
     /// Share of natural passages in which some Han are exchanged for random ones.
     #[arg(long, default_value_t = TrainingConfig::default().strangers)]
     strangers: f64,
+    /// Share of rows in other hands, which `--fonts` draws.
+    #[arg(long, default_value_t = TrainingConfig::default().foreign, requires = "fonts")]
+    foreign: f64,
+    /// Folders of font files (`tools/fetch_fonts.sh` fetches one).
+    #[arg(long)]
+    fonts: Vec<PathBuf>,
     /// With `--ratios`: first steps that only learn to give back the tokens that are merged.
     #[arg(long, default_value_t = TrainingConfig::default().rehearsal)]
     rehearsal: usize,
@@ -87,6 +93,7 @@ fn train<M: Trainable>(args: &Args) -> Result<()> {
         seed: args.seed,
         worn: args.worn,
         strangers: args.strangers,
+        foreign: args.foreign,
         rehearsal: args.rehearsal,
         ratios: args.ratios.clone(),
         ..TrainingConfig::default()
@@ -98,6 +105,9 @@ fn train<M: Trainable>(args: &Args) -> Result<()> {
         .map(|size| format!("{size} patches a token"))
         .collect();
     let mut trainer = Trainer::<M>::new(config, corpus, &device)?;
+    if args.foreign > 0.0 {
+        trainer = trainer.with_fonts(Fonts::open(&args.fonts)?)?;
+    }
     if trainer.resume(&args.out)? {
         eprintln!(
             "going on from step {} in {}",

@@ -1,9 +1,11 @@
 //! Rows whose content is known cell by cell, to measure what the built-in reader makes of them.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Context, Result};
 use burn::tensor::Device;
-use glyph_align::{Corpus, Sample, TextSource};
-use glyph_decode::{BuiltinReadout, Cell, LineReading, Readout};
+use glyph_align::{Corpus, Fonts, Sample, TextSource};
+use glyph_decode::{BuiltinReadout, CalibrationTable, Cell, LineReading, Readout};
 use glyph_encode::builtin::{PATCH_SIZE, ROW_WIDTH};
 use glyph_encode::{BuiltinEncoder, Detail, EncoderInput, VisionEncoder};
 use glyph_render::{CellLayout, Page, RenderConfig, Typesetter};
@@ -19,7 +21,7 @@ pub struct KnownRow {
     pub sample: Sample,
     /// Cut from a text, not random.
     pub natural: bool,
-    /// Moved by a pixel, noisy, or through JPEG.
+    /// Moved by a pixel, noisy, through JPEG, or in another font.
     pub worn: bool,
 }
 
@@ -33,11 +35,18 @@ pub struct Judged {
 }
 
 /// Makes rows from a seed: half from the texts, in equal parts, half random strings (words,
-/// printable ASCII, identifiers, any Han, Han between Latin); `worn` of all are worn.
+/// printable ASCII, identifiers, any Han, Han between Latin); `worn` of all are worn, and with `foreign`
+/// a share is drawn in those fonts.
 ///
 /// # Errors
 /// If the built-in style cannot be drawn.
-pub fn known_rows(texts: &[Corpus], n: usize, worn: f64, seed: u64) -> Result<Vec<KnownRow>> {
+pub fn known_rows(
+    texts: &[Corpus],
+    n: usize,
+    worn: f64,
+    seed: u64,
+    foreign: Option<(&Fonts, f64)>,
+) -> Result<Vec<KnownRow>> {
     let typesetter = Typesetter::new(RenderConfig::builtin())?;
     let random = TextSource::new(None);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -47,6 +56,16 @@ pub fn known_rows(texts: &[Corpus], n: usize, worn: f64, seed: u64) -> Result<Ve
             Some(line) => line.clone(),
             None => random.line(&mut rng),
         };
+        if let Some((fonts, share)) = foreign
+            && rng.random_bool(share)
+            && let Some(sample) = Sample::foreign(fonts, &line, &mut rng)
+        {
+            return KnownRow {
+                sample,
+                natural: text.is_some(),
+                worn: true,
+            };
+        }
         let sample = Sample::draw(&typesetter, &line);
         let wear = rng.random_bool(worn);
         KnownRow {
@@ -105,6 +124,34 @@ impl Reader {
             encoder: BuiltinEncoder::new(device)?,
             readout: BuiltinReadout::new(device)?,
         })
+    }
+
+    /// The embedded weights, or those of a folder that `train_reader` exported to, with further ratios
+    /// where it has them. The calibration is the embedded one.
+    ///
+    /// # Errors
+    /// If a file cannot be read or does not fit.
+    pub fn open(dir: Option<&Path>, device: &Device) -> Result<Self> {
+        let Some(dir) = dir else {
+            return Self::new(device);
+        };
+        let read = |name: &str| {
+            let path = dir.join(name);
+            std::fs::read(&path).with_context(|| path.display().to_string())
+        };
+        let (name, bytes) = ("encoder.safetensors", read("encoder.safetensors")?);
+        let mut encoder = BuiltinEncoder::from_bytes(name, bytes, device)?;
+        let (name, bytes) = ("readout.safetensors", read("readout.safetensors")?);
+        let mut readout = BuiltinReadout::from_bytes(name, bytes, device)?;
+        // The folder of a reader without further ratios has only the first two files.
+        if dir.join("coarser.safetensors").exists() {
+            let name = "coarser.safetensors";
+            encoder = encoder.with_coarser(name, &read(name)?)?;
+            let name = "finer.safetensors";
+            readout = readout.with_finer(name, &read(name)?)?;
+        }
+        let readout = readout.with_calibration(CalibrationTable::builtin()?);
+        Ok(Self { encoder, readout })
     }
 
     /// Reads rows at one detail and judges every inked character that was read as one, row by row;

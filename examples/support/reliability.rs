@@ -22,7 +22,7 @@ const FEW: usize = 25;
 /// calibration error and draws both diagrams.
 pub(crate) fn report(texts: &[PathBuf], n: usize, plot: &Path, device: &Device) -> Result<()> {
     let corpora: Vec<Corpus> = texts.iter().map(Corpus::open).collect::<Result<_, _>>()?;
-    let rows = known_rows(&corpora, n, WORN, 5)?;
+    let rows = known_rows(&corpora, n, WORN, 5, None)?;
     let mut reader = Reader::new(device)?;
     println!(
         "\n| rows | tokens of | characters | right | mean confidence | calibration error | of equally wide bins |"

@@ -21,6 +21,14 @@ pub enum AlignError {
         /// The cause.
         reason: String,
     },
+    /// A font that cannot be used.
+    #[error("font {}: {reason}", path.display())]
+    Font {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        reason: String,
+    },
     /// A checkpoint does not fit.
     #[error("checkpoint {} does not fit: {reason}; delete it or use another folder", path.display())]
     Checkpoint {

@@ -18,6 +18,7 @@ pub mod bert;
 mod error;
 mod losses;
 mod samples;
+mod segmenter;
 mod sentences;
 mod trainer;
 
@@ -32,6 +33,7 @@ pub use losses::{
     AlignmentLoss, AlignmentLossConfig, InfoNceLoss, InfoNceLossConfig, ReadingLoss,
     SemanticAlignmentLoss, SigLipLoss, SigLipLossConfig,
 };
-pub use samples::{CELLS_PER_ROW, Corpus, Sample, TextSource};
+pub use samples::{CELLS_PER_ROW, Corpus, DrawnChar, DrawnLine, Fonts, Sample, TextSource};
+pub use segmenter::{SegmenterReport, SegmenterTrainer};
 pub use sentences::SentenceEncoder;
 pub use trainer::{Batch, RatioModel, ReaderModel, StepReport, Trainable, Trainer, TrainingConfig};

@@ -1,7 +1,11 @@
 //! Lines of text, drawn and labelled, to train the built-in reader on.
 
+mod foreign;
+mod hand;
 mod text;
 
+pub(crate) use foreign::Hands;
+pub use hand::{DrawnChar, DrawnLine, Fonts};
 pub use text::{Corpus, TextSource};
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -170,19 +174,25 @@ fn through_jpeg(row: &[u8], left: usize, top: usize) -> Vec<u8> {
         let at = (y + top) * width + left;
         canvas[at..at + ROW_WIDTH].copy_from_slice(line);
     }
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, 80)
-        .encode(&canvas, width as u32, height as u32, ExtendedColorType::L8)
-        .expect("a grey image of a row's size is valid");
-    let worn = image::load_from_memory_with_format(&bytes, ImageFormat::Jpeg)
-        .expect("what was just encoded can be decoded")
-        .into_luma8();
+    let worn = jpeg(&canvas, width, height, 80);
     let mut out = Vec::with_capacity(row.len());
     for y in 0..PATCH_SIZE {
         let at = (y + top) * width + left;
-        out.extend_from_slice(&worn.as_raw()[at..at + ROW_WIDTH]);
+        out.extend_from_slice(&worn[at..at + ROW_WIDTH]);
     }
     out
+}
+
+/// Grey pixels after JPEG.
+fn jpeg(pixels: &[u8], width: usize, height: usize, quality: u8) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, quality)
+        .encode(pixels, width as u32, height as u32, ExtendedColorType::L8)
+        .expect("a grey image of a row's size is valid");
+    image::load_from_memory_with_format(&bytes, ImageFormat::Jpeg)
+        .expect("what was just encoded can be decoded")
+        .into_luma8()
+        .into_raw()
 }
 
 /// The longest beginning of `text` that fits a row, without tabs and control characters.

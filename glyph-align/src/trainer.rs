@@ -10,8 +10,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::samples::Hands;
 use crate::samples::pixel_values;
-use crate::{AlignError, Corpus, ReadingLoss, Sample, TextSource};
+use crate::{AlignError, Corpus, Fonts, ReadingLoss, Sample, TextSource};
 
 pub(crate) mod checkpoint;
 mod models;
@@ -41,6 +42,11 @@ pub struct TrainingConfig {
     /// reader looks instead of guessing ([`TextSource::with_strangers`]).
     #[serde(default)]
     pub strangers: f64,
+    /// Share of rows in another hand: drawn in other fonts and sizes and found on the page as the
+    /// encoder finds them, or in the built-in style without anti-aliasing or worn harder
+    /// ([`Trainer::with_fonts`]).
+    #[serde(default)]
+    pub foreign: f64,
     /// First steps in which a [`RatioModel`] does not read yet, but learns to give back the tokens
     /// that it merges.
     #[serde(default)]
@@ -64,6 +70,7 @@ impl Default for TrainingConfig {
             spoiled: 0.03,
             worn: 0.0,
             strangers: 0.0,
+            foreign: 0.0,
             rehearsal: 0,
             ratios: vec![8, 24],
             seed: 1,
@@ -107,6 +114,7 @@ pub struct Trainer<M> {
     optimizer: ModuleOptimizer,
     typesetter: Typesetter,
     source: TextSource,
+    hands: Option<Hands>,
     step: usize,
     history: Vec<StepReport>,
 }
@@ -132,11 +140,21 @@ impl<M: Trainable> Trainer<M> {
                 .init(),
             typesetter: Typesetter::new(RenderConfig::builtin())?,
             source: TextSource::new(corpus).with_strangers(config.strangers),
+            hands: None,
             step: 0,
             history: Vec::new(),
             config,
             device,
         })
+    }
+
+    /// Gives the fonts that the share [`TrainingConfig::foreign`] of the rows is drawn in.
+    ///
+    /// # Errors
+    /// If the built-in style without anti-aliasing cannot be set up.
+    pub fn with_fonts(mut self, fonts: Fonts) -> Result<Self, AlignError> {
+        self.hands = Some(Hands::new(fonts)?);
+        Ok(self)
     }
 
     /// Starts from exported weights instead of fresh ones, with a fresh optimiser.
@@ -198,18 +216,48 @@ impl<M: Trainable> Trainer<M> {
     pub fn samples(&self, step: usize) -> Vec<Sample> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
         rng.set_stream(step as u64);
-        (0..self.config.batch_rows)
-            .map(|_| {
-                let sample = Sample::draw(&self.typesetter, &self.source.line(&mut rng));
-                if rng.random_bool(self.config.spoiled) {
-                    sample.spoil(&mut rng)
-                } else if self.config.worn > 0.0 && rng.random_bool(self.config.worn) {
-                    sample.wear(&mut rng)
-                } else {
-                    sample
-                }
-            })
-            .collect()
+        let (config, source, typesetter) = (&self.config, &self.source, &self.typesetter);
+        let plain = |text: &str, rng: &mut ChaCha8Rng| {
+            let sample = Sample::draw(typesetter, text);
+            if rng.random_bool(config.spoiled) {
+                sample.spoil(rng)
+            } else if config.worn > 0.0 && rng.random_bool(config.worn) {
+                sample.wear(rng)
+            } else {
+                sample
+            }
+        };
+        let hands = self.hands.as_ref().filter(|_| config.foreign > 0.0);
+        let Some(hands) = hands else {
+            return (0..config.batch_rows)
+                .map(|_| plain(&source.line(&mut rng), &mut rng))
+                .collect();
+        };
+        // A generator for each row, so that rows can be drawn side by side.
+        let rows: Vec<ChaCha8Rng> = (0..config.batch_rows)
+            .map(|_| ChaCha8Rng::from_rng(&mut rng))
+            .collect();
+        let draw = |mut rng: ChaCha8Rng| {
+            let text = source.line(&mut rng);
+            if !rng.random_bool(config.foreign) {
+                return plain(&text, &mut rng);
+            }
+            hands
+                .draw(typesetter, &text, &mut rng)
+                .unwrap_or_else(|| plain(&text, &mut rng))
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = rows.len().div_ceil(threads).max(1);
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = rows
+                .chunks(share)
+                .map(|own| scope.spawn(|| own.iter().cloned().map(draw).collect::<Vec<_>>()))
+                .collect();
+            workers
+                .into_iter()
+                .flat_map(|w| w.join().unwrap_or_else(|e| std::panic::resume_unwind(e)))
+                .collect()
+        })
     }
 
     /// Takes one step.

@@ -15,6 +15,7 @@ pub use coarser::{CoarserConfig, CoarserModel, MergeStep};
 pub use model::{
     BuiltinEncoderConfig, EncoderModel, PATCH_SIZE, PATCHES_PER_ROW, WINDOW_SIZE, WINDOW_WIDTH,
 };
+pub(crate) use packed::numbers;
 pub use packed::{load_weights, pack, unpack};
 pub(crate) use preprocess::is_blank;
 pub use preprocess::{ROW_WIDTH, row_windows};
@@ -23,7 +24,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_store::SafetensorsStore;
 use glyph_render::BBox;
 
-use crate::rows::{Row, text_rows};
+use crate::rows::{Row, Segmenter, text_rows};
 use crate::{
     Detail, EncodeError, EncoderInput, TokenGrid, TokenPosition, VisionEncoder, VisionTokens,
 };
@@ -73,7 +74,10 @@ impl BuiltinEncoder {
         };
         let config = BuiltinEncoderConfig::default();
         let mut model = config.init(device);
-        let fingerprint = format!("builtin-{}", &blake3::hash(&bytes).to_hex()[..16]);
+        // What pages in other styles are cut into letters by, too.
+        let mut hash = blake3::Hasher::new();
+        hash.update(&bytes).update(Segmenter::BUILTIN);
+        let fingerprint = format!("builtin-{}", &hash.finalize().to_hex()[..16]);
         load_weights(&mut model, SafetensorsStore::from_bytes(Some(bytes))).map_err(fail)?;
         Ok(Self {
             model,

@@ -18,7 +18,7 @@ mod error;
 mod hierarchy;
 pub mod nn;
 pub mod preprocess;
-mod rows;
+pub mod rows;
 pub mod towers;
 
 pub use builtin::BuiltinEncoder;

@@ -1,5 +1,20 @@
 //! Finds the rows of text on a page.
 
+mod ink;
+mod letters;
+mod line;
+mod place;
+mod segmenter;
+
+pub use ink::text_lines;
+pub use letters::{Letter, letters};
+pub use line::{LineScale, PROFILE_SIZE, Strip, TextLine};
+pub use place::{PlacedLetter, PlacedRow, place};
+pub use segmenter::{
+    ColumnScores, SCALE_HIDDEN, SEGMENTER_CHANNELS, SEGMENTER_DILATIONS, SEGMENTER_OUTPUTS,
+    SEGMENTER_TAPS, Segmenter,
+};
+
 use std::borrow::Cow;
 
 use glyph_render::{BBox, CellLayout, Page};
@@ -40,7 +55,7 @@ pub fn text_rows(page: &Page) -> Vec<Row<'_>> {
         {
             grid_rows(page, layout)
         }
-        _ => projected_rows(page),
+        _ => foreign_rows(page),
     }
 }
 
@@ -89,151 +104,63 @@ fn grid_rows(page: &Page, layout: CellLayout) -> Vec<Row<'_>> {
         .collect()
 }
 
-fn projected_rows(page: &Page) -> Vec<Row<'_>> {
-    let (width, height) = (page.width as usize, page.height as usize);
-    if width == 0 {
-        return Vec::new();
-    }
-    let inked: Vec<bool> = page
-        .pixels
-        .chunks_exact(width)
-        .take(height)
-        .map(|line| line.iter().any(|&p| p < INK))
-        .collect();
-    let mut bands: Vec<(usize, usize)> = Vec::new();
-    for (y, _) in inked.iter().enumerate().filter(|(_, ink)| **ink) {
-        match bands.last_mut() {
-            // One empty pixel line parts an i from its dot, not two rows.
-            Some((_, end)) if y <= *end + 1 => *end = y + 1,
-            _ => bands.push((y, y + 1)),
-        }
-    }
-    bands.retain(|(top, bottom)| bottom - top >= 4);
+/// The rows of a page in any other style: its lines, letter by letter in the cells of the grid.
+fn foreign_rows(page: &Page) -> Vec<Row<'static>> {
+    let segmenter = Segmenter::builtin();
+    let lines = text_lines(page);
     let mut rows = Vec::new();
-    for (top, bottom) in bands {
-        rows.extend(scaled_pieces(page, top, bottom, rows.len() as u32));
+    for (line, scale) in lines.iter().zip(scales(segmenter, &lines)) {
+        let strip = line.strip(scale);
+        for row in place(&strip, &letters(segmenter, &strip)) {
+            let ends = row.letters.first().zip(row.letters.last());
+            let Some((first, last)) = ends else { continue };
+            let (x, to) = (first.from as u32, last.to.ceil() as u32);
+            rows.push(Row {
+                number: rows.len() as u32 + 1,
+                bbox: BBox {
+                    x,
+                    width: to - x,
+                    ..line.bbox
+                },
+                pixels: Cow::Owned(row.pixels),
+                stride: ROW_WIDTH,
+            });
+        }
     }
     rows
 }
 
-/// Scales the band `top..bottom` so that its ink takes 11 of the row's 14 pixels, and cuts it into
-/// pieces of at most a row's width, at the widest gap near each cut.
-fn scaled_pieces(page: &Page, top: usize, bottom: usize, already: u32) -> Vec<Row<'static>> {
-    let width = page.width as usize;
-    let scale = 11.0 / (bottom - top) as f64;
-    let column_ink = |x: usize| (top..bottom).any(|y| page.pixels[y * width + x] < INK);
-    let Some(mut left) = (0..width).find(|&x| column_ink(x)) else {
-        return Vec::new();
-    };
-    let end = (0..width)
-        .rev()
-        .find(|&x| column_ink(x))
-        .map_or(left, |x| x + 1);
-    let piece_width = ((ROW_WIDTH as f64 / scale) as usize).max(1);
-    let mut out = Vec::new();
-    while left < end {
-        let mut right = (left + piece_width).min(end);
-        if right < end {
-            let gap = (left + piece_width * 3 / 4..right)
-                .rev()
-                .find(|&x| !column_ink(x));
-            right = gap.map_or(right, |x| x + 1);
-        }
-        let mut pixels = vec![255u8; ROW_WIDTH * PATCH_SIZE];
-        for y in 0..PATCH_SIZE {
-            for x in 0..ROW_WIDTH {
-                let (x0, x1) = (
-                    left as f64 + x as f64 / scale,
-                    left as f64 + (x + 1) as f64 / scale,
-                );
-                if x0 >= right as f64 {
-                    break;
-                }
-                let (y0, y1) = (
-                    top as f64 + (y as f64 - 2.0) / scale,
-                    top as f64 + (y as f64 - 1.0) / scale,
-                );
-                pixels[y * ROW_WIDTH + x] = mean(page, (x0, x1), (y0, y1), (top, bottom), right);
-            }
-        }
-        out.push(Row {
-            number: already + out.len() as u32 + 1,
-            bbox: BBox {
-                x: left as u32,
-                y: top as u32,
-                width: (right - left) as u32,
-                height: (bottom - top) as u32,
-            },
-            pixels: Cow::Owned(pixels),
-            stride: ROW_WIDTH,
-        });
-        left = right;
-    }
-    out
+/// The row that the first cells of the only line of a page are read as; of several, the widest.
+pub fn foreign_line(page: &Page, segmenter: &Segmenter) -> Option<PlacedRow> {
+    let line = text_lines(page).into_iter().max_by_key(|l| l.bbox.width)?;
+    let strip = line.strip(segmenter.scale(&line));
+    place(&strip, &letters(segmenter, &strip))
+        .into_iter()
+        .next()
 }
 
-/// Mean grey of a box of the page; what lies outside the band is paper.
-fn mean(page: &Page, xs: (f64, f64), ys: (f64, f64), band: (usize, usize), right: usize) -> u8 {
-    let width = page.width as usize;
-    let (mut sum, mut n) = (0u32, 0u32);
-    let last = |a: f64, b: f64| (b.ceil() as i64).max(a.floor() as i64 + 1);
-    for y in ys.0.floor() as i64..last(ys.0, ys.1) {
-        for x in xs.0.floor() as i64..last(xs.0, xs.1) {
-            let inside = y >= band.0 as i64 && y < band.1 as i64 && x >= 0 && x < right as i64;
-            sum += if inside {
-                u32::from(page.pixels[y as usize * width + x as usize])
-            } else {
-                255
-            };
-            n += 1;
-        }
-    }
-    (sum / n.max(1)) as u8
+/// The measures of lines. Most lines of a page are of one size, and a short line tells its own
+/// badly: where it is near those around it, it takes theirs.
+fn scales(segmenter: &Segmenter, lines: &[TextLine]) -> Vec<LineScale> {
+    const NEIGHBOURS: usize = 4;
+    let own: Vec<LineScale> = lines.iter().map(|l| segmenter.scale(l)).collect();
+    (0..lines.len())
+        .map(|i| {
+            let around = i.saturating_sub(NEIGHBOURS)..(i + NEIGHBOURS + 1).min(lines.len());
+            let near = |j: &usize| (own[*j].em / own[i].em).ln().abs() < 0.2;
+            let (mut sum, mut weight) = (0.0, 0.0);
+            for j in around.filter(near) {
+                let width = lines[j].bbox.width as f32;
+                sum += width * own[j].em.ln();
+                weight += width;
+            }
+            LineScale {
+                em: (sum / weight.max(1.0)).exp(),
+                ..own[i]
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn blank() -> Page {
-        let (width, height) = CellLayout::BUILTIN_PAGE;
-        Page {
-            number: 1,
-            width,
-            height,
-            pixels: vec![255; width as usize * height as usize],
-            color: None,
-            lines: Vec::new(),
-            layout: None,
-        }
-    }
-
-    #[test]
-    fn noise_does_not_hide_the_grid() {
-        let mut page = blank();
-        let mut state = 7u32;
-        let mut next = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            state >> 16
-        };
-        for pixel in &mut page.pixels {
-            if next() % 50 == 0 {
-                *pixel = next() as u8;
-            }
-        }
-        assert_eq!(builtin_layout(&page), Some(CellLayout::BUILTIN));
-    }
-
-    #[test]
-    fn text_in_the_margins_is_no_grid() {
-        let mut page = blank();
-        assert!(builtin_layout(&page).is_some());
-        // Words from edge to edge, every fifth pixel of some rows inked.
-        for y in (0..page.height as usize).filter(|y| y % 20 < 9) {
-            for x in (0..page.width as usize).step_by(5) {
-                page.pixels[y * page.width as usize + x] = 0;
-            }
-        }
-        assert_eq!(builtin_layout(&page), None);
-    }
-}
+mod tests;

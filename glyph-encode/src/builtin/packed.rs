@@ -153,7 +153,8 @@ fn halves(values: &[f32]) -> Vec<u8> {
         .collect()
 }
 
-fn numbers(name: &str, tensor: &TensorView<'_>) -> Result<Vec<f32>, String> {
+/// The numbers of a tensor.
+pub(crate) fn numbers(name: &str, tensor: &TensorView<'_>) -> Result<Vec<f32>, String> {
     let bytes = tensor.data();
     match tensor.dtype() {
         Dtype::F32 => Ok(bytes

@@ -1,0 +1,181 @@
+use glyph_render::{Document, RenderConfig, Typesetter};
+
+use super::*;
+
+fn blank() -> Page {
+    let (width, height) = CellLayout::BUILTIN_PAGE;
+    Page {
+        number: 1,
+        width,
+        height,
+        pixels: vec![255; width as usize * height as usize],
+        color: None,
+        lines: Vec::new(),
+        layout: None,
+    }
+}
+
+#[test]
+fn noise_does_not_hide_the_grid() {
+    let mut page = blank();
+    let mut state = 7u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state >> 16
+    };
+    for pixel in &mut page.pixels {
+        if next() % 50 == 0 {
+            *pixel = next() as u8;
+        }
+    }
+    assert_eq!(builtin_layout(&page), Some(CellLayout::BUILTIN));
+}
+
+#[test]
+fn text_in_the_margins_is_no_grid() {
+    let mut page = blank();
+    assert!(builtin_layout(&page).is_some());
+    // Words from edge to edge, every fifth pixel of some rows inked.
+    for y in (0..page.height as usize).filter(|y| y % 20 < 9) {
+        for x in (0..page.width as usize).step_by(5) {
+            page.pixels[y * page.width as usize + x] = 0;
+        }
+    }
+    assert_eq!(builtin_layout(&page), None);
+}
+
+const TEXT: &str = "The keeper climbed the stairs twice a night to wind the clockwork \
+that turned the lamp. In winter the wind shook the tower, and sea water ran down the glass; he \
+wrote both into a book that lay on the desk by the door, with the names of the ships he saw.";
+
+/// Pages in Glyph's proportional style, known by their pixels alone.
+fn proportional(json: &str) -> Page {
+    let config = RenderConfig::from_json(json).expect("a valid configuration");
+    let typesetter = Typesetter::new(config).expect("the embedded fonts");
+    let document = Document::from_text(TEXT);
+    let mut page = typesetter
+        .pages(&document)
+        .next()
+        .expect("the text takes a page")
+        .expect("text can be drawn");
+    page.lines.clear();
+    page.layout = None;
+    page
+}
+
+fn sized(size: usize) -> Page {
+    proportional(&format!(
+        r#"{{"preset": "glyph-en", "dpi": 72, "font-size": {size}, "line-height": {}}}"#,
+        size + 2
+    ))
+}
+
+/// How many letters each word of a page was cut into.
+fn words(page: &Page) -> Vec<usize> {
+    let segmenter = Segmenter::builtin();
+    let lines = text_lines(page);
+    let mut words = Vec::new();
+    for (line, scale) in lines.iter().zip(scales(segmenter, &lines)) {
+        for (i, letter) in letters(segmenter, &line.strip(scale)).iter().enumerate() {
+            match words.last_mut() {
+                Some(n) if i > 0 && !letter.space => *n += 1,
+                _ => words.push(1),
+            }
+        }
+    }
+    words
+}
+
+#[test]
+fn proportional_lines_are_cut_into_letters_and_words() {
+    let expected: Vec<usize> = TEXT.split(' ').map(str::len).collect();
+    for size in 8..=14 {
+        let found = words(&sized(size));
+        assert_eq!(found.len(), expected.len(), "words at {size} px");
+        let right = found.iter().zip(&expected).filter(|(f, e)| f == e).count();
+        assert!(
+            right * 100 >= expected.len() * 90,
+            "{right} of {} words at {size} px: {found:?}",
+            expected.len()
+        );
+    }
+}
+
+#[test]
+fn each_letter_has_a_cell_and_spaces_are_blank() {
+    let page = sized(12);
+    let rows = text_rows(&page);
+    assert!(
+        rows.iter()
+            .all(|r| r.pixels.len() == ROW_WIDTH * PATCH_SIZE)
+    );
+    let inked = |row: &Row<'_>, cell: usize| {
+        let columns = cell * 7..cell * 7 + 7;
+        (0..PATCH_SIZE).any(|y| columns.clone().any(|x| row.pixels[y * ROW_WIDTH + x] < 200))
+    };
+    let cells: usize = rows
+        .iter()
+        .map(|row| (0..ROW_WIDTH / 7).filter(|&c| inked(row, c)).count())
+        .sum();
+    let letters = TEXT.chars().filter(|c| *c != ' ').count();
+    assert!(
+        cells.abs_diff(letters) * 50 <= letters,
+        "{cells} cells for {letters} letters"
+    );
+    // "The keeper": a blank cell after three letters.
+    let first: Vec<bool> = (0..5).map(|c| inked(&rows[0], c)).collect();
+    assert_eq!(first, [true, true, true, false, true]);
+}
+
+#[test]
+fn a_dark_page_gives_the_rows_of_a_light_one() {
+    let light = sized(11);
+    let mut dark = light.clone();
+    dark.pixels.iter_mut().for_each(|p| *p = 255 - *p);
+    let (a, b, c) = (text_rows(&light), text_rows(&light), text_rows(&dark));
+    assert!(!a.is_empty() && a.len() == b.len() && a.len() == c.len());
+    for ((a, b), c) in a.iter().zip(&b).zip(&c) {
+        assert_eq!(a.pixels, b.pixels, "the same page twice");
+        assert_eq!(a.pixels, c.pixels, "row {}", a.number);
+        assert_eq!(a.bbox, c.bbox);
+    }
+}
+
+#[test]
+fn columns_are_read_one_after_the_other() {
+    let one = sized(12);
+    // A narrow column of its lines, twice, side by side.
+    let (width, height, gap) = (one.width as usize, 200, 60);
+    let mut page = one.clone();
+    page.width = (2 * width + gap) as u32;
+    page.height = height as u32;
+    page.pixels = vec![255; (2 * width + gap) * height];
+    let lines = text_lines(&one);
+    let (top, bottom) = (lines[0].bbox.y as usize, lines.last().expect("lines").bbox);
+    let block = (bottom.y + bottom.height) as usize - top + 4;
+    for y in 0..height {
+        let source = top + y % block;
+        let row = &one.pixels[source * width..(source + 1) * width];
+        let at = y * (2 * width + gap);
+        page.pixels[at..at + width].copy_from_slice(row);
+        page.pixels[at + width + gap..at + 2 * width + gap].copy_from_slice(row);
+    }
+    let boxes: Vec<BBox> = text_lines(&page).iter().map(|l| l.bbox).collect();
+    let (left, right) = boxes.split_at(boxes.len() / 2);
+    assert!(left.len() > 4 && left.len() == right.len(), "{boxes:?}");
+    assert!(left.iter().all(|b| ((b.x + b.width) as usize) <= width));
+    assert!(right.iter().all(|b| b.x as usize >= width + gap));
+}
+
+#[test]
+fn pages_without_text_have_no_rows() {
+    for (width, height) in [(0, 0), (1, 1), (300, 200)] {
+        for grey in [0, 128, 255] {
+            let mut page = blank();
+            page.width = width;
+            page.height = height;
+            page.pixels = vec![grey; (width * height) as usize];
+            assert!(text_rows(&page).is_empty(), "{width} x {height} of {grey}");
+        }
+    }
+}
