@@ -44,6 +44,9 @@ struct Args {
     /// Draw characters right against compression.
     #[arg(long, value_name = "PNG")]
     plot: Option<PathBuf>,
+    /// Folder with encoder.safetensors and readout.safetensors [default: the embedded weights].
+    #[arg(long)]
+    weights: Option<PathBuf>,
     /// cpu, cuda, cuda:N or auto.
     #[arg(long, default_value = "cpu")]
     device: DeviceSpec,
@@ -73,7 +76,7 @@ fn run(args: &Args) -> Result<()> {
         return Ok(());
     };
     let important = important(text, &document, args.share)?;
-    let reader = Reader::new(&args.device.resolve()?.device)?;
+    let reader = Reader::open(args.weights.as_deref(), &args.device.resolve()?.device)?;
     let text_tokens = TokenCounter.count(text) as f64;
     println!("| sizes in px | tokens of {PATCH} px | ratio | all right | important | rest |");
     println!("|---|---|---|---|---|---|");

@@ -19,7 +19,7 @@ pub(crate) trait StyleObjective {
     fn accuracy(&mut self, config: &RenderConfig, text: &str) -> Result<f64>;
 }
 
-/// The model that ships with Glyph, which was trained on the built-in style alone.
+/// The model that ships with Glyph.
 pub(crate) struct Reader {
     device: Device,
 }
