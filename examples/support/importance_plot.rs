@@ -57,7 +57,7 @@ fn chart(path: &Path, points: &[Point], larger: f32) -> Result<(), Box<dyn std::
     let series: [(&str, RGBColor, fn(&Point) -> f64); 3] = [
         ("all text in one size", BLUE, |p| p.uniform),
         (&name, RGBColor(0, 130, 60), |p| p.important),
-        ("the rest, as much smaller", RED, |p| p.rest),
+        ("the rest, smaller for it", RED, |p| p.rest),
     ];
     for (name, color, value) in series {
         let line = points.iter().map(|p| (p.ratio, value(p)));
