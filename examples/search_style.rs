@@ -41,7 +41,7 @@ struct Args {
     #[arg(long)]
     budget: Option<usize>,
     /// Who says how well a style is read.
-    #[arg(long, value_enum, default_value = "legibility")]
+    #[arg(long, value_enum, default_value = "reader")]
     objective: Objective,
     /// How styles are tried.
     #[arg(long, value_enum, default_value = "evolve")]
@@ -75,7 +75,7 @@ struct Args {
 enum Objective {
     /// Glyphs that are blurred and noisy are told from one another; needs no model.
     Legibility,
-    /// The built-in model reads the pages. It knows its own style only.
+    /// The built-in model reads the pages.
     Reader,
 }
 
