@@ -54,7 +54,8 @@ fn chart(path: &Path, points: &[Point], larger: f32) -> Result<(), Box<dyn std::
         .y_label_formatter(&|v| format!("{:.0} %", 100.0 * v))
         .draw()?;
     let name = format!("important passages, {larger} times as large");
-    let series: [(&str, RGBColor, fn(&Point) -> f64); 3] = [
+    type Value = fn(&Point) -> f64;
+    let series: [(&str, RGBColor, Value); 3] = [
         ("all text in one size", BLUE, |p| p.uniform),
         (&name, RGBColor(0, 130, 60), |p| p.important),
         ("the rest, smaller for it", RED, |p| p.rest),
