@@ -22,6 +22,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use glyph_align::Fonts;
+use glyph_examples::rows::Reader;
 use glyph_examples::{cli, edit_distance, single_spaced};
 use glyph_pipeline::TokenCounter;
 use glyph_pipeline::decode::{SpecialTokens, Tokenizer};
@@ -52,6 +54,13 @@ struct Args {
     /// Rows to measure calibration on.
     #[arg(long, default_value_t = 6000)]
     rows: usize,
+    /// Folders of fonts: some rows for the calibration are drawn in them (`tools/fetch_fonts.sh`).
+    #[arg(long)]
+    fonts: Vec<PathBuf>,
+    /// Folder with encoder.safetensors and readout.safetensors, and what else `train_reader` exported
+    /// [default: the embedded weights].
+    #[arg(long)]
+    weights: Option<PathBuf>,
     /// List the most frequent mistakes.
     #[arg(long)]
     mistakes: bool,
@@ -71,6 +80,7 @@ fn run(args: &Args) -> Result<()> {
         .map(Tokenizer::from_file)
         .transpose()?;
     let finest = args.merge_sizes.iter().copied().min().unwrap_or(4);
+    let device = args.pipeline.device.resolve()?.device;
     let mut passes = Vec::new();
     for &size in &args.merge_sizes {
         for reread in [false, true] {
@@ -79,6 +89,11 @@ fn run(args: &Args) -> Result<()> {
                 continue;
             }
             let mut builder = args.pipeline.builder()?.merge_sizes(finest, size);
+            if let Some(dir) = &args.weights {
+                let Reader { encoder, readout } = Reader::open(Some(dir), &device)?;
+                let encoder = encoder.with_merge_sizes(finest, size)?;
+                builder = builder.encoder(encoder).readout(readout);
+            }
             if !reread {
                 builder = builder.reread_below(0.0);
             }
@@ -194,8 +209,12 @@ fn run(args: &Args) -> Result<()> {
         ratio_plot::draw(plot, &curves)?;
     }
     if let Some(plot) = &args.reliability {
-        let device = args.pipeline.device.resolve()?.device;
-        reliability::report(&args.texts, args.rows, plot, &device)?;
+        let fonts = match args.fonts.is_empty() {
+            true => None,
+            false => Some(Fonts::open(&args.fonts)?),
+        };
+        let reader = Reader::open(args.weights.as_deref(), &device)?;
+        reliability::report(&args.texts, args.rows, plot, reader, fonts.as_ref())?;
     }
     Ok(())
 }

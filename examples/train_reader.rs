@@ -3,7 +3,7 @@
 //! Writes checkpoints to `--out` and goes on from there when started again; draws the loss as
 //! `loss.png`; at the end, or with `--export`, writes `encoder.safetensors` and
 //! `readout.safetensors`, the files that the crates embed. `--ratios 8,24 --init DIR` trains coarser ratios
-//! on top of the reader in `DIR`.
+//! on top of the reader in `DIR`, `--second-trunk --init DIR` a trunk for pages in other styles.
 
 #![allow(
     clippy::print_stdout,
@@ -16,7 +16,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use glyph_align::{Corpus, Fonts, RatioModel, ReaderModel, Trainable, Trainer, TrainingConfig};
+use glyph_align::{
+    Corpus, Fonts, ForeignModel, RatioModel, ReaderModel, Trainable, Trainer, TrainingConfig,
+};
 use glyph_pipeline::DeviceSpec;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -36,6 +38,10 @@ struct Args {
     /// One number of patches a token for each.
     #[arg(long, requires = "init", value_delimiter = ',')]
     ratios: Vec<usize>,
+    /// Train a second trunk for rows in other hands on top of the reader of `--init`, which stays as it
+    /// is: writes `foreign.safetensors`. Give `--foreign 1` and `--fonts` with it.
+    #[arg(long, requires = "init", requires = "fonts", conflicts_with = "ratios")]
+    second_trunk: bool,
     /// Folder of checkpoints and results.
     #[arg(long, default_value = "out/reader")]
     out: PathBuf,
@@ -76,7 +82,9 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    if !args.ratios.is_empty() {
+    if args.second_trunk {
+        train::<ForeignModel>(&args)
+    } else if !args.ratios.is_empty() {
         train::<RatioModel>(&args)
     } else {
         train::<ReaderModel>(&args)

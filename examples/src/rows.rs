@@ -21,8 +21,10 @@ pub struct KnownRow {
     pub sample: Sample,
     /// Cut from a text, not random.
     pub natural: bool,
-    /// Moved by a pixel, noisy, through JPEG, or in another font.
+    /// Moved by a pixel, noisy, or through JPEG.
     pub worn: bool,
+    /// In another font, and found on a page as the encoder finds it.
+    pub foreign: bool,
 }
 
 /// A character as read.
@@ -63,7 +65,8 @@ pub fn known_rows(
             return KnownRow {
                 sample,
                 natural: text.is_some(),
-                worn: true,
+                worn: false,
+                foreign: true,
             };
         }
         let sample = Sample::draw(&typesetter, &line);
@@ -72,6 +75,7 @@ pub fn known_rows(
             sample: if wear { sample.wear(&mut rng) } else { sample },
             natural: text.is_some(),
             worn: wear,
+            foreign: false,
         }
     });
     Ok(rows.collect())
@@ -127,7 +131,7 @@ impl Reader {
     }
 
     /// The embedded weights, or those of a folder that `train_reader` exported to, with further ratios
-    /// where it has them. The calibration is the embedded one.
+    /// where it has them. The calibration is the folder's `calibration.json`, or the embedded one.
     ///
     /// # Errors
     /// If a file cannot be read or does not fit.
@@ -150,7 +154,16 @@ impl Reader {
             let name = "finer.safetensors";
             readout = readout.with_finer(name, &read(name)?)?;
         }
-        let readout = readout.with_calibration(CalibrationTable::builtin()?);
+        if dir.join("foreign.safetensors").exists() {
+            let name = "foreign.safetensors";
+            encoder = encoder.with_foreign(name, &read(name)?)?;
+        }
+        let name = "calibration.json";
+        let table = match dir.join(name).exists() {
+            true => CalibrationTable::from_json(name, &String::from_utf8(read(name)?)?)?,
+            false => CalibrationTable::builtin()?,
+        };
+        let readout = readout.with_calibration(table);
         Ok(Self { encoder, readout })
     }
 

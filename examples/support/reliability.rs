@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
-use burn::tensor::Device;
-use glyph_align::Corpus;
+use glyph_align::{Corpus, Fonts};
 use glyph_encode::Detail;
 use glyph_examples::calibration::{BINS, Bin, equal_mass, equal_width, expected_error};
 use glyph_examples::rows::{Judged, KnownRow, Reader, inked, known_rows};
@@ -15,15 +14,22 @@ type Holds = fn(&KnownRow) -> bool;
 
 /// Share of the rows that are worn.
 const WORN: f64 = 0.3;
+/// Share of the rows in other fonts, where there are any.
+const FOREIGN: f64 = 0.3;
 /// Fewer characters than this tell no share.
 const FEW: usize = 25;
 
 /// Reads rows that hold natural text, random strings and rare Han, some of them worn; prints the
 /// calibration error and draws both diagrams.
-pub(crate) fn report(texts: &[PathBuf], n: usize, plot: &Path, device: &Device) -> Result<()> {
+pub(crate) fn report(
+    texts: &[PathBuf],
+    n: usize,
+    plot: &Path,
+    mut reader: Reader,
+    fonts: Option<&Fonts>,
+) -> Result<()> {
     let corpora: Vec<Corpus> = texts.iter().map(Corpus::open).collect::<Result<_, _>>()?;
-    let rows = known_rows(&corpora, n, WORN, 5, None)?;
-    let mut reader = Reader::new(device)?;
+    let rows = known_rows(&corpora, n, WORN, 5, fonts.map(|f| (f, FOREIGN)))?;
     println!(
         "\n| rows | tokens of | characters | right | mean confidence | calibration error | of equally wide bins |"
     );
@@ -33,15 +39,19 @@ pub(crate) fn report(texts: &[PathBuf], n: usize, plot: &Path, device: &Device) 
         reader.encoder = reader.encoder.with_merge_sizes(size, size)?;
         let name = format!("{size} patches");
         let judged = reader.judge(&rows, Detail::Global)?;
-        let kinds: [(&str, Holds); 5] = [
+        let kinds: [(&str, Holds); 6] = [
             ("all", |_| true),
-            ("natural", |r| r.natural && !r.worn),
-            ("random", |r| !r.natural && !r.worn),
+            ("natural", |r| r.natural && !r.worn && !r.foreign),
+            ("random", |r| !r.natural && !r.worn && !r.foreign),
             ("natural, worn", |r| r.natural && r.worn),
             ("random, worn", |r| !r.natural && r.worn),
+            ("other fonts", |r| r.foreign),
         ];
         for (kind, holds) in kinds {
             let of: Vec<usize> = (0..rows.len()).filter(|&i| holds(&rows[i])).collect();
+            if of.is_empty() {
+                continue;
+            }
             let own: Vec<Judged> = of.iter().flat_map(|&i| judged[i].iter().copied()).collect();
             let all: usize = of.iter().map(|&i| inked(&rows[i].sample)).sum();
             let right = own.iter().filter(|j| j.right).count();

@@ -102,9 +102,9 @@ fn a_scan_in_the_built_in_style_is_answered_from() {
     assert_eq!(reply["evidence"][0]["page"], 1);
 }
 
-/// The built-in model does not read other styles, and says so rather than inventing words.
+/// Other fonts and sizes are read too, letter by letter.
 #[test]
-fn a_scan_in_another_style_is_said_to_be_uncertain() {
+fn a_scan_in_another_style_is_answered_from() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("scan.pdf");
     let json = r#"{"dpi": 150, "font-size": 11, "alignment": "LEFT", "invertible": false}"#;
@@ -112,8 +112,9 @@ fn a_scan_in_another_style_is_said_to_be_uncertain() {
     std::fs::write(&path, scanned(&pages(config), 150.0)).unwrap();
     let reply = ask(&path);
     let answer = reply["answer"].as_str().unwrap();
-    assert!(answer.contains("uncertain"), "{reply:#}");
-    assert!(reply["confidence"].as_f64().unwrap() < 0.6, "{reply:#}");
+    // Its capital I may be read as an l.
+    assert!(answer.contains("sobel Tarrant"), "{reply:#}");
+    assert!(reply["confidence"].as_f64().unwrap() > 0.8, "{reply:#}");
 }
 
 /// Written by python-docx from the English sample, with a heading, a list and a table added;

@@ -11,7 +11,8 @@
 //! - [`JointModel`]: encoder, readout and head in one step, by losses of reading, alignment and
 //!   retrieval.
 //! - [`Trainer`]: trains the built-in encoder and readout on drawn lines, with checkpoints: all of
-//!   them as a [`ReaderModel`], or further ratios on top as a [`RatioModel`].
+//!   them as a [`ReaderModel`], further ratios on top as a [`RatioModel`],
+//!   or a second trunk for rows in other hands as a [`ForeignModel`].
 
 mod alignment;
 pub mod bert;
@@ -36,4 +37,6 @@ pub use losses::{
 pub use samples::{CELLS_PER_ROW, Corpus, DrawnChar, DrawnLine, Fonts, Sample, TextSource};
 pub use segmenter::{SegmenterReport, SegmenterTrainer};
 pub use sentences::SentenceEncoder;
-pub use trainer::{Batch, RatioModel, ReaderModel, StepReport, Trainable, Trainer, TrainingConfig};
+pub use trainer::{
+    Batch, ForeignModel, RatioModel, ReaderModel, StepReport, Trainable, Trainer, TrainingConfig,
+};

@@ -18,7 +18,7 @@ pub(crate) mod checkpoint;
 mod models;
 
 pub(crate) use checkpoint::cosine_schedule;
-pub use models::{Batch, RatioModel, ReaderModel, Trainable};
+pub use models::{Batch, ForeignModel, RatioModel, ReaderModel, Trainable};
 
 /// How to train.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -40,6 +40,8 @@ const DEFAULT_SIZES: [usize; 2] = [4, 16];
 pub struct BuiltinEncoder {
     model: EncoderModel,
     config: BuiltinEncoderConfig,
+    /// A trunk of its own for rows that are not as the built-in style draws them.
+    foreign: Option<EncoderModel>,
     /// Further ratios, and a name for their weights.
     coarser: Option<(CoarserModel, String)>,
     /// The embedded ones, packed: loaded when a size asks for them.
@@ -60,7 +62,8 @@ impl BuiltinEncoder {
         let bytes = include_bytes!("../assets/encoder.safetensors");
         let mut encoder = Self::from_bytes("embedded encoder.safetensors", bytes.to_vec(), device)?;
         encoder.embedded = Some(include_bytes!("../assets/coarser.safetensors"));
-        Ok(encoder)
+        let foreign = include_bytes!("../assets/foreign.safetensors");
+        encoder.with_foreign("embedded foreign.safetensors", foreign)
     }
 
     /// Loads weights that `train_reader` exported.
@@ -82,6 +85,7 @@ impl BuiltinEncoder {
         Ok(Self {
             model,
             config,
+            foreign: None,
             coarser: None,
             embedded: None,
             merge_sizes: DEFAULT_SIZES,
@@ -105,6 +109,26 @@ impl BuiltinEncoder {
         load_weights(&mut model, SafetensorsStore::from_bytes(Some(bytes))).map_err(&fail)?;
         let hash = blake3::hash(packed).to_hex()[..16].to_owned();
         self.coarser = Some((model, hash));
+        Ok(self)
+    }
+
+    /// Adds the trunk that `train_reader --second-trunk` exported on top of these weights, packed as
+    /// [`pack`] does it: rows that the built-in style did not draw go through it. Without one, all
+    /// rows go through the same.
+    ///
+    /// # Errors
+    /// If a tensor is missing, unused or of another shape.
+    pub fn with_foreign(mut self, name: &str, packed: &[u8]) -> Result<Self, EncodeError> {
+        let fail = |reason: String| EncodeError::Weights {
+            name: name.to_owned(),
+            reason,
+        };
+        let mut model = self.config.init(&self.device).without_mergers();
+        let bytes = unpack(packed).map_err(&fail)?;
+        load_weights(&mut model, SafetensorsStore::from_bytes(Some(bytes))).map_err(&fail)?;
+        let hash = blake3::hash(packed).to_hex();
+        self.fingerprint = format!("{}-{}", self.fingerprint, &hash[..8]);
+        self.foreign = Some(model);
         Ok(self)
     }
 
@@ -153,8 +177,9 @@ impl BuiltinEncoder {
     }
 
     /// Tokens of some rows.
-    fn tokens(&self, pixel_values: Tensor<3>, merge_size: usize) -> Tensor<2> {
-        let patches = self.model.trunk(pixel_values);
+    fn tokens(&self, pixel_values: Tensor<3>, merge_size: usize, foreign: bool) -> Tensor<2> {
+        let trunk = self.foreign.as_ref().filter(|_| foreign);
+        let patches = trunk.unwrap_or(&self.model).trunk(pixel_values);
         let own = |size: usize| self.config.merge_sizes.iter().position(|&s| s == size);
         let tokens = match (own(merge_size), &self.coarser) {
             (Some(level), _) => self.model.merge(patches, level),
@@ -198,7 +223,9 @@ impl BuiltinEncoder {
         }
         let shape = [rows.len(), PATCHES_PER_ROW, WINDOW_SIZE];
         let pixel_values = Tensor::from_data(TensorData::new(values, shape), &self.device);
-        let tokens = self.tokens(pixel_values, merge);
+        // All rows of a page are of one kind.
+        let foreign = rows.iter().any(|row| row.foreign);
+        let tokens = self.tokens(pixel_values, merge, foreign);
         let n = keep.len();
         let keep = Tensor::<1, Int>::from_data(TensorData::new(keep, [n]), &self.device);
         VisionTokens {

@@ -1,4 +1,5 @@
-//! Finds the rows of text on a page.
+//! Finds the rows of text on a page: on the built-in grid, or, on pages in other styles, letter by
+//! letter. The steps of that are public, so that a trainer can draw what the reader will see.
 
 mod ink;
 mod letters;
@@ -32,19 +33,21 @@ pub struct Row<'a> {
     pub pixels: Cow<'a, [u8]>,
     /// Bytes from one line of `pixels` to the next.
     pub stride: usize,
+    /// Whether the built-in style did not draw it so: another font, no grey edges, noise.
+    pub foreign: bool,
 }
 
 /// Ink is what is darker than this.
 const INK: u8 = 160;
 /// Share of a margin's pixels that noise may ink.
-const NOISE: f64 = 0.02;
+const NOISE: f64 = 0.04;
 
 /// The rows of text of a page that hold ink, from top to bottom.
 ///
 /// Pages with a [`CellLayout`] of the built-in cell size are read on their grid, and so are pages
-/// without one that have the built-in size and margins, such as scans of them. On any other page,
-/// rows are found by their horizontal projection and scaled to the built-in size: a guess, which the
-/// reader's confidence then judges.
+/// without one that have the built-in size and margins, such as scans of them. On any other page
+/// lines are found, scaled, cut into letters and put on the grid, a cell a letter: with mistakes, of
+/// which the reader's confidence tells.
 pub fn text_rows(page: &Page) -> Vec<Row<'_>> {
     match page.layout.or_else(|| builtin_layout(page)) {
         Some(layout)
@@ -53,10 +56,49 @@ pub fn text_rows(page: &Page) -> Vec<Row<'_>> {
                 && layout.x0 as usize + ROW_WIDTH <= page.width as usize
                 && (layout.y0 + layout.rows * layout.line_height) <= page.height =>
         {
-            grid_rows(page, layout)
+            // A page that comes with its grid was drawn here and is clean.
+            let noisy = page.layout.is_none() && is_noisy(page, layout);
+            grid_rows(page, layout, noisy || is_jagged(page, layout))
         }
         _ => foreign_rows(page),
     }
+}
+
+/// Whether the ink on the built-in grid has no grey edges; the first of it tells.
+fn is_jagged(page: &Page, layout: CellLayout) -> bool {
+    /// Inked pixels that are enough to tell.
+    const ENOUGH: usize = 4000;
+    let (mut grey, mut ink) = (0, 0);
+    let lines = page.pixels.chunks_exact(page.width as usize);
+    let height = (layout.rows * layout.line_height) as usize;
+    for line in lines.skip(layout.y0 as usize).take(height) {
+        for &p in &line[layout.x0 as usize..layout.x0 as usize + ROW_WIDTH] {
+            ink += usize::from(p < INK);
+            grey += usize::from((16..240).contains(&p));
+        }
+        if ink > ENOUGH {
+            break;
+        }
+    }
+    ink > 0 && 200 * grey < ink
+}
+
+/// Whether noise inks the margins of a page on the built-in grid.
+fn is_noisy(page: &Page, layout: CellLayout) -> bool {
+    let rows = layout.y0 as usize..(layout.y0 + layout.rows * layout.line_height) as usize;
+    let columns = layout.x0 as usize..layout.x0 as usize + ROW_WIDTH;
+    let (mut margin, mut specks) = (0, 0);
+    for (y, line) in page.pixels.chunks_exact(page.width as usize).enumerate() {
+        let parts = match rows.contains(&y) {
+            true => [&line[..columns.start], &line[columns.end..]],
+            false => [line, &[][..]],
+        };
+        for part in parts {
+            margin += part.len();
+            specks += part.iter().filter(|&&p| p < INK).count();
+        }
+    }
+    500 * specks > margin
 }
 
 /// The built-in grid, if the page has its size and next to no ink outside it: noise may lie there,
@@ -80,7 +122,7 @@ fn builtin_layout(page: &Page) -> Option<CellLayout> {
     (inked as f64 <= margin as f64 * NOISE).then_some(layout)
 }
 
-fn grid_rows(page: &Page, layout: CellLayout) -> Vec<Row<'_>> {
+fn grid_rows(page: &Page, layout: CellLayout, foreign: bool) -> Vec<Row<'_>> {
     let stride = page.width as usize;
     (0..layout.rows)
         .filter_map(|i| {
@@ -99,6 +141,7 @@ fn grid_rows(page: &Page, layout: CellLayout) -> Vec<Row<'_>> {
                 },
                 pixels: Cow::Borrowed(pixels),
                 stride,
+                foreign,
             })
         })
         .collect()
@@ -114,7 +157,7 @@ fn foreign_rows(page: &Page) -> Vec<Row<'static>> {
         for row in place(&strip, &letters(segmenter, &strip)) {
             let ends = row.letters.first().zip(row.letters.last());
             let Some((first, last)) = ends else { continue };
-            let (x, to) = (first.from as u32, last.to.ceil() as u32);
+            let (x, to) = (first.from as u32, (last.to.ceil() as u32).min(page.width));
             rows.push(Row {
                 number: rows.len() as u32 + 1,
                 bbox: BBox {
@@ -124,6 +167,7 @@ fn foreign_rows(page: &Page) -> Vec<Row<'static>> {
                 },
                 pixels: Cow::Owned(row.pixels),
                 stride: ROW_WIDTH,
+                foreign: true,
             });
         }
     }

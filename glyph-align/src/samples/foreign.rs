@@ -36,8 +36,8 @@ impl Hands {
         rng: &mut impl Rng,
     ) -> Option<Sample> {
         match rng.random_range(0..100) {
-            0..=77 => Sample::foreign(&self.fonts, text, rng),
-            78..=87 => {
+            0..=69 => Sample::foreign(&self.fonts, text, rng),
+            70..=81 => {
                 let sample = Sample::draw(&self.jagged, text);
                 Some(if rng.random_bool(0.2) {
                     sample.weather(rng)

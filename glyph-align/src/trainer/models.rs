@@ -121,6 +121,73 @@ impl Trainable for ReaderModel {
     }
 }
 
+/// A second trunk on top of a trained reader, which stays as it is: it looks at rows in other hands
+/// and makes patches' features that the reader's mergers and readout understand.
+#[derive(Module, Debug)]
+pub struct ForeignModel {
+    /// The reader, frozen.
+    pub reader: ReaderModel,
+    /// The trunk; it has no mergers.
+    pub trunk: EncoderModel,
+}
+
+/// The file of a second trunk.
+const FOREIGN: &str = "foreign.safetensors";
+
+impl Trainable for ForeignModel {
+    fn merge_sizes(config: &TrainingConfig) -> Vec<usize> {
+        ReaderModel::merge_sizes(config)
+    }
+
+    fn init(device: &Device) -> Self {
+        Self {
+            reader: ReaderModel::init(device),
+            // Parameters of its own, for the reader's are frozen.
+            trunk: BuiltinEncoderConfig::default()
+                .init(device)
+                .without_mergers(),
+        }
+    }
+
+    fn prepare(mut self, _: &TrainingConfig) -> Self {
+        self.reader = self.reader.no_grad();
+        self
+    }
+
+    fn losses(&self, batch: Batch) -> Vec<Tensor<1>> {
+        let ReaderModel { encoder, readout } = &self.reader;
+        let patches = self.trunk.trunk(batch.pixel_values);
+        [0, 1]
+            .into_iter()
+            .map(|level| {
+                let tokens = encoder.merge(patches.clone(), level);
+                let features = readout.cells(tokens.flatten(0, 1), level);
+                batch.criterion.forward(readout, features)
+            })
+            .collect()
+    }
+
+    /// Takes the second trunk where the folder has one, and the reader's own where it has not.
+    fn import(&mut self, dir: &Path) -> Result<(), AlignError> {
+        self.reader.import(dir)?;
+        let path = dir.join(FOREIGN);
+        if path.exists() {
+            return read_packed(&mut self.trunk, path);
+        }
+        let bytes = bytes(&self.reader.encoder.without_mergers(), &path)?;
+        load(
+            &mut self.trunk,
+            SafetensorsStore::from_bytes(Some(bytes)),
+            path,
+        )
+    }
+
+    /// `foreign.safetensors`, in eight bits.
+    fn export(&self, dir: &Path) -> Result<(), AlignError> {
+        write_packed(&self.trunk, dir.join(FOREIGN))
+    }
+}
+
 /// Further ratios on top of a trained reader, which stays as it is.
 #[derive(Module, Debug)]
 pub struct RatioModel {
@@ -181,44 +248,56 @@ impl Trainable for RatioModel {
     /// Takes the further ratios where the folder has them, and fresh ones where it has the reader
     /// only.
     fn import(&mut self, dir: &Path) -> Result<(), AlignError> {
-        fn read<M: ModuleSnapshot>(module: &mut M, path: PathBuf) -> Result<(), AlignError> {
-            let packed = match std::fs::read(&path) {
-                Ok(packed) => packed,
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-                Err(source) => return Err(AlignError::Read { path, source }),
-            };
-            match unpack(&packed) {
-                // Ratios that the file does not have yet keep their fresh weights.
-                Ok(bytes) => {
-                    let store = SafetensorsStore::from_bytes(Some(bytes)).allow_partial(true);
-                    load(module, store, path)
-                }
-                Err(reason) => Err(AlignError::Checkpoint { path, reason }),
-            }
-        }
         self.reader.import(dir)?;
-        read(&mut self.coarser, dir.join("coarser.safetensors"))?;
-        read(&mut self.finer, dir.join("finer.safetensors"))
+        read_packed(&mut self.coarser, dir.join("coarser.safetensors"))?;
+        read_packed(&mut self.finer, dir.join("finer.safetensors"))
     }
 
     /// `coarser.safetensors` and `finer.safetensors`, in eight bits.
     fn export(&self, dir: &Path) -> Result<(), AlignError> {
-        fn write<M: ModuleSnapshot>(module: &M, path: PathBuf) -> Result<(), AlignError> {
-            let fail = |reason: String| AlignError::Write {
-                path: path.clone(),
-                reason,
-            };
-            let mut store = SafetensorsStore::from_bytes(None);
-            module
-                .save_into(&mut store)
-                .map_err(|e| fail(e.to_string()))?;
-            let bytes = store.get_bytes().map_err(|e| fail(e.to_string()))?;
-            let packed = pack(&bytes).map_err(fail)?;
-            std::fs::write(&path, packed).map_err(|e| fail(e.to_string()))
-        }
-        write(&self.coarser, dir.join("coarser.safetensors"))?;
-        write(&self.finer, dir.join("finer.safetensors"))
+        write_packed(&self.coarser, dir.join("coarser.safetensors"))?;
+        write_packed(&self.finer, dir.join("finer.safetensors"))
     }
+}
+
+/// Loads a packed file where there is one.
+fn read_packed<M: ModuleSnapshot>(module: &mut M, path: PathBuf) -> Result<(), AlignError> {
+    let packed = match std::fs::read(&path) {
+        Ok(packed) => packed,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(AlignError::Read { path, source }),
+    };
+    match unpack(&packed) {
+        // What the file does not have yet keeps its weights.
+        Ok(bytes) => {
+            let store = SafetensorsStore::from_bytes(Some(bytes)).allow_partial(true);
+            load(module, store, path)
+        }
+        Err(reason) => Err(AlignError::Checkpoint { path, reason }),
+    }
+}
+
+/// A module as a safetensors file; `path` is what errors name.
+fn bytes<M: ModuleSnapshot>(module: &M, path: &Path) -> Result<Vec<u8>, AlignError> {
+    let fail = |reason: String| AlignError::Write {
+        path: path.to_owned(),
+        reason,
+    };
+    let mut store = SafetensorsStore::from_bytes(None);
+    module
+        .save_into(&mut store)
+        .map_err(|e| fail(e.to_string()))?;
+    store.get_bytes().map_err(|e| fail(e.to_string()))
+}
+
+/// Writes a module in eight bits.
+fn write_packed<M: ModuleSnapshot>(module: &M, path: PathBuf) -> Result<(), AlignError> {
+    let fail = |reason: String| AlignError::Write {
+        path: path.clone(),
+        reason,
+    };
+    let packed = pack(&bytes(module, &path)?).map_err(fail)?;
+    std::fs::write(&path, packed).map_err(|e| fail(e.to_string()))
 }
 
 fn load<M: ModuleSnapshot>(

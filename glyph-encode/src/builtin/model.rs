@@ -91,6 +91,15 @@ pub struct EncoderModel {
 }
 
 impl EncoderModel {
+    /// The trunk alone, to be trained on other rows: what makes patches' features, and no mergers.
+    #[must_use]
+    pub fn without_mergers(&self) -> Self {
+        Self {
+            mergers: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// Features of each patch in the context of its row.
     ///
     /// # Shapes

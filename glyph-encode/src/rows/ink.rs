@@ -255,14 +255,15 @@ fn columns(
         return None;
     }
     let least = ink.least(ys.1 - ys.0);
-    let inked: Vec<bool> = (xs.0..xs.1)
-        .map(|x| {
-            (ys.0..ys.1)
-                .filter(|&y| ink.seen[y * ink.width + x])
-                .count()
-                >= least
-        })
-        .collect();
+    let mut counts = vec![0usize; xs.1 - xs.0];
+    for y in ys.0..ys.1 {
+        let row = &ink.seen[y * ink.width + xs.0..y * ink.width + xs.1];
+        counts
+            .iter_mut()
+            .zip(row)
+            .for_each(|(n, seen)| *n += usize::from(*seen));
+    }
+    let inked: Vec<bool> = counts.iter().map(|&n| n >= least).collect();
     let first = inked.iter().position(|i| *i)?;
     let last = inked.iter().rposition(|i| *i)?;
     let mut parts = Vec::new();
