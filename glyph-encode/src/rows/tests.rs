@@ -29,7 +29,7 @@ fn noise_does_not_hide_the_grid() {
     let mut page = blank();
     let mut next = noise();
     for pixel in &mut page.pixels {
-        if next() % 50 == 0 {
+        if next().is_multiple_of(50) {
             *pixel = next() as u8;
         }
     }
@@ -228,7 +228,7 @@ fn the_second_trunk_is_for_what_the_built_in_style_did_not_draw() {
     assert!(!foreign(&page), "as an image");
     let mut next = noise();
     for pixel in &mut page.pixels {
-        if next() % 100 == 0 {
+        if next().is_multiple_of(100) {
             *pixel = next() as u8;
         }
     }
