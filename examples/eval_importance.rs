@@ -105,9 +105,8 @@ fn run(args: &Args) -> Result<()> {
         }
         points.push(Point {
             ratio: rows[0].0,
-            uniform: rows[0].1.all(),
-            important: rows[1].1.of(true),
-            rest: rows[1].1.of(false),
+            uniform: [true, false].map(|important| rows[0].1.of(important)),
+            sized: [true, false].map(|important| rows[1].1.of(important)),
         });
     }
     if let Some(path) = &args.plot {

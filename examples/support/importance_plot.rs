@@ -9,15 +9,13 @@ use plotters::prelude::*;
 pub(crate) struct Point {
     /// Text tokens per vision token.
     pub(crate) ratio: f64,
-    /// All text in one size.
-    pub(crate) uniform: f64,
-    /// Important passages, set larger.
-    pub(crate) important: f64,
-    /// What is set smaller for it.
-    pub(crate) rest: f64,
+    /// Important passages, and the rest, all text being set in one size.
+    pub(crate) uniform: [f64; 2],
+    /// The same passages set larger, and the rest, which is smaller for it.
+    pub(crate) sized: [f64; 2],
 }
 
-/// Draws three curves.
+/// Draws four curves.
 pub(crate) fn draw(path: &Path, points: &[Point], larger: f32) -> Result<()> {
     chart(path, points, larger).map_err(|e| anyhow!("cannot draw {}: {e}", path.display()))
 }
@@ -32,7 +30,7 @@ fn chart(path: &Path, points: &[Point], larger: f32) -> Result<(), Box<dyn std::
     let (low, high) = ratios.fold((f64::MAX, 0f64), |(l, h), r| (l.min(r), h.max(r)));
     let lowest = points
         .iter()
-        .flat_map(|p| [p.uniform, p.important, p.rest])
+        .flat_map(|p| p.uniform.into_iter().chain(p.sized))
         .fold(1f64, f64::min);
     let root = BitMapBackend::new(path, (900, 520)).into_drawing_area();
     root.fill(&WHITE)?;
@@ -53,19 +51,23 @@ fn chart(path: &Path, points: &[Point], larger: f32) -> Result<(), Box<dyn std::
         .x_label_formatter(&|v| format!("{v:.1}"))
         .y_label_formatter(&|v| format!("{:.0} %", 100.0 * v))
         .draw()?;
-    let name = format!("important passages, {larger} times as large");
     type Value = fn(&Point) -> f64;
-    let series: [(&str, RGBColor, Value); 3] = [
-        ("all text in one size", BLUE, |p| p.uniform),
-        (&name, RGBColor(0, 130, 60), |p| p.important),
-        ("the rest, smaller for it", RED, |p| p.rest),
+    let (green, red) = (RGBColor(0, 130, 60), RGBColor(200, 40, 40));
+    let name = format!("important passages, {larger} times as large");
+    let series: [(&str, RGBColor, Value); 4] = [
+        (&name, green, |p| p.sized[0]),
+        ("the same, all text in one size", green, |p| p.uniform[0]),
+        ("the rest, smaller for it", red, |p| p.sized[1]),
+        ("the same, all text in one size", red, |p| p.uniform[1]),
     ];
-    for (name, color, value) in series {
+    for (i, (name, color, value)) in series.into_iter().enumerate() {
+        // One size is drawn thin.
+        let style = color.stroke_width(if i % 2 == 0 { 3 } else { 1 });
         let line = points.iter().map(|p| (p.ratio, value(p)));
         chart
-            .draw_series(LineSeries::new(line.clone(), color.stroke_width(2)))?
+            .draw_series(LineSeries::new(line.clone(), style))?
             .label(name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
         chart.draw_series(line.map(|at| Circle::new(at, 3, color.filled())))?;
     }
     chart

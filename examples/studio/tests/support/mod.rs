@@ -107,6 +107,9 @@ impl Server {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(120)))
+            // A server may close a connection after it refused what it did not read; the next request
+            // must not be on its way by then.
+            .max_idle_connections(0)
             .build();
         Self {
             child,
