@@ -250,7 +250,7 @@ impl Readout for BuiltinReadout {
                 lines.extend(builder.take().and_then(LineBuilder::finish));
             }
             builder
-                .get_or_insert_with(|| LineBuilder::new(*position, cells.len()))
+                .get_or_insert_with(|| LineBuilder::new(*position))
                 .push(position, &cells);
         }
         lines.extend(builder.and_then(LineBuilder::finish));

@@ -217,7 +217,7 @@ impl BuiltinEncoder {
                     column: column as u32,
                     detail,
                     merge_size: merge as u32,
-                    bbox: part(row.bbox, column, columns),
+                    bbox: row.part(column, columns),
                 });
             }
         }
@@ -280,16 +280,6 @@ impl VisionEncoder for BuiltinEncoder {
             }
             _ => format!("{}-{local}-{global}", self.fingerprint),
         }
-    }
-}
-
-/// The part of a row's box that a token stands for.
-fn part(bbox: BBox, column: usize, columns: usize) -> BBox {
-    let at = |i: usize| (bbox.width as usize * i / columns) as u32;
-    BBox {
-        x: bbox.x + at(column),
-        width: at(column + 1) - at(column),
-        ..bbox
     }
 }
 

@@ -35,6 +35,24 @@ pub struct Row<'a> {
     pub stride: usize,
     /// Whether the built-in style did not draw it so: another font, no grey edges, noise.
     pub foreign: bool,
+    /// Where its patches begin on the page, and where the last one ends, in pixels from the left;
+    /// without it they are equal parts of `bbox`.
+    pub edges: Option<Vec<u32>>,
+}
+
+impl Row<'_> {
+    /// The box on the page of one of the `columns` equal runs of patches that the row has.
+    pub fn part(&self, column: usize, columns: usize) -> BBox {
+        let at = |i: usize| match &self.edges {
+            Some(edges) => edges[(edges.len() - 1) * i / columns],
+            None => self.bbox.x + (self.bbox.width as usize * i / columns) as u32,
+        };
+        BBox {
+            x: at(column),
+            width: at(column + 1) - at(column),
+            ..self.bbox
+        }
+    }
 }
 
 /// Ink is what is darker than this.
@@ -142,6 +160,7 @@ fn grid_rows(page: &Page, layout: CellLayout, foreign: bool) -> Vec<Row<'_>> {
                 pixels: Cow::Borrowed(pixels),
                 stride,
                 foreign,
+                edges: None,
             })
         })
         .collect()
@@ -165,6 +184,7 @@ fn foreign_rows(page: &Page) -> Vec<Row<'static>> {
                     width: to - x,
                     ..line.bbox
                 },
+                edges: Some(row.patch_edges()),
                 pixels: Cow::Owned(row.pixels),
                 stride: ROW_WIDTH,
                 foreign: true,

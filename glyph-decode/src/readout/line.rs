@@ -46,17 +46,17 @@ const CELLS_PER_ROW: usize = 96;
 /// Takes the tokens of one row from left to right; what no token covers is blank.
 pub(super) struct LineBuilder {
     first: TokenPosition,
-    /// Cells that the first token stands for.
-    first_cells: usize,
     cells: Vec<(Cell, f32)>,
+    /// Left and right edge of each cell on the page, in pixels.
+    edges: Vec<(f32, f32)>,
 }
 
 impl LineBuilder {
-    pub(super) fn new(first: TokenPosition, first_cells: usize) -> Self {
+    pub(super) fn new(first: TokenPosition) -> Self {
         Self {
             first,
-            first_cells,
             cells: Vec::new(),
+            edges: Vec::new(),
         }
     }
 
@@ -68,9 +68,26 @@ impl LineBuilder {
 
     pub(super) fn push(&mut self, position: &TokenPosition, cells: &[(Cell, f32)]) {
         // Boxes without ink have no token: they are blanks.
-        self.cells
-            .resize(position.column as usize * cells.len(), (Cell::Blank, 1.0));
+        let at = position.column as usize * cells.len();
+        let (left, width) = (position.bbox.x as f32, position.bbox.width as f32);
+        let each = width / cells.len() as f32;
+        let blanks = at.saturating_sub(self.cells.len());
+        if blanks > 0 {
+            // Before the first token there is nothing to tell their width but the token itself.
+            let from = match self.edges.last() {
+                Some((_, right)) => *right,
+                None => left - blanks as f32 * each,
+            };
+            let gap = (left - from) / blanks as f32;
+            let edge = |i: usize| (from + i as f32 * gap).max(0.0);
+            self.edges
+                .extend((0..blanks).map(|i| (edge(i), edge(i + 1))));
+        }
+        self.cells.resize(at, (Cell::Blank, 1.0));
         self.cells.extend_from_slice(cells);
+        let edge = |i: usize| left + i as f32 * each;
+        self.edges
+            .extend((0..cells.len()).map(|i| (edge(i), edge(i + 1))));
     }
 
     pub(super) fn finish(self) -> Option<LineReading> {
@@ -78,9 +95,6 @@ impl LineBuilder {
         let first = self.cells.iter().position(inked)?;
         let end = self.cells.iter().rposition(inked)? + 1;
         let first_box = self.first.bbox;
-        let cell_width = first_box.width as f32 / self.first_cells as f32;
-        let row_x = first_box.x as f32 - self.first.column as f32 * first_box.width as f32;
-        let edge = |cell: usize| (row_x + cell as f32 * cell_width).max(0.0);
         let mut text = String::new();
         let (mut confidences, mut columns) = (Vec::new(), Vec::new());
         let mut i = 0;
@@ -102,9 +116,9 @@ impl LineBuilder {
             };
             text.push(c);
             confidences.push(confidence);
-            columns.push(edge(from) as u32..edge(i).ceil() as u32);
+            columns.push(self.edges[from].0 as u32..self.edges[i - 1].1.ceil() as u32);
         }
-        let (x0, x1) = (edge(first), edge(end));
+        let (x0, x1) = (self.edges[first].0, self.edges[end - 1].1);
         Some(LineReading {
             page: self.first.page,
             row: self.first.row,
@@ -153,7 +167,7 @@ mod tests {
             cells[at] = (cell, p);
             cells
         };
-        let mut builder = LineBuilder::new(token(0, Detail::Global), 32);
+        let mut builder = LineBuilder::new(token(0, Detail::Global));
         builder.push(
             &token(0, Detail::Global),
             &with(32, 31, Cell::Char('文'), 0.9),

@@ -5,6 +5,9 @@ use super::segmenter::{ColumnScores, Segmenter};
 
 /// Ink of a column, in pixels of full ink, below which it is blank.
 const BLANK: f32 = 0.12;
+/// Ink of a whole letter, in pixels of full ink, below which the first one of a line is the edge of
+/// the next: a full stop has twice as much.
+const EDGE: f32 = 2.0;
 /// Columns without ink that are a space whatever the network says.
 const SURELY_SPACE: usize = 17;
 
@@ -29,7 +32,18 @@ pub fn letters(segmenter: &Segmenter, strip: &Strip) -> Vec<Letter> {
         .collect();
     let mut out: Vec<Letter> = Vec::new();
     let (mut start, mut space) = (0, false);
-    for (at, end) in cuts(&scores).into_iter().chain([(strip.columns, 0..0)]) {
+    let mut cuts = cuts(&scores);
+    let ink = |columns: std::ops::Range<usize>| -> f32 {
+        columns.map(|x| strip.column(x).iter().sum::<f32>()).sum()
+    };
+    if let Some(&(at, _)) = cuts.first()
+        && !blank[at.min(strip.columns - 1)]
+        && !blank[at - 1]
+        && ink(0..at) < EDGE
+    {
+        cuts.remove(0);
+    }
+    for (at, end) in cuts.into_iter().chain([(strip.columns, 0..0)]) {
         if let Some(mut letter) = letter(&scores, &blank, start, at) {
             let gap = out.last().map_or(0, |last| letter.from - last.to);
             letter.space = !out.is_empty() && (space || gap >= SURELY_SPACE);

@@ -33,6 +33,38 @@ pub struct PlacedRow {
     pub letters: Vec<PlacedLetter>,
 }
 
+impl PlacedRow {
+    /// Where patches begin on the page, and where the last one ends, in pixels; between letters, and
+    /// within full-width ones, in proportion.
+    pub fn patch_edges(&self) -> Vec<u32> {
+        let known: Vec<(f32, f32)> = (self.letters.iter())
+            .flat_map(|letter| {
+                let (first, cells) = (letter.cell as f32, 1.0 + f32::from(letter.wide));
+                [(first, letter.from), (first + cells, letter.to)]
+            })
+            .collect();
+        let at = |cell: f32| -> f32 {
+            let after = known.partition_point(|(place, _)| *place < cell);
+            match (after.checked_sub(1).map(|i| known[i]), known.get(after)) {
+                (Some((a, x)), Some((b, y))) => x + (y - x) * (cell - a) / (b - a),
+                (Some((_, x)), None) => x,
+                (None, Some((_, y))) => *y,
+                (None, None) => 0.0,
+            }
+        };
+        let mut last = 0;
+        (0..=CELLS / 2)
+            .map(|patch| {
+                // Letters may overlap by a part of a pixel.
+                let x = at(2.0 * patch as f32).max(0.0);
+                let x = if patch == CELLS / 2 { x.ceil() } else { x };
+                last = (x as u32).max(last);
+                last
+            })
+            .collect()
+    }
+}
+
 /// Puts letters into cells, one each, with blank cells for spaces. What does not fit a row goes on
 /// in the next one, from a space on where there is one.
 pub fn place(strip: &Strip, letters: &[Letter]) -> Vec<PlacedRow> {

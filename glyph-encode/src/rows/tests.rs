@@ -242,3 +242,28 @@ fn the_second_trunk_is_for_what_the_built_in_style_did_not_draw() {
     assert!(foreign(&jagged), "without grey edges");
     assert!(foreign(&sized(12)), "in a proportional style");
 }
+
+#[test]
+fn tokens_lie_where_their_letters_do() {
+    let page = sized(12);
+    let rows = text_rows(&page);
+    assert!(rows.len() > 2);
+    for row in &rows {
+        let parts: Vec<BBox> = (0..12).map(|i| row.part(i, 12)).collect();
+        assert_eq!(parts[0].x, row.bbox.x);
+        assert!(parts.windows(2).all(|p| p[0].x + p[0].width == p[1].x));
+        // What lies after the last letter takes no room.
+        let end = parts[11].x + parts[11].width;
+        assert!(end.abs_diff(row.bbox.x + row.bbox.width) <= 1);
+        let width = page.width as usize;
+        for (i, part) in parts.iter().enumerate() {
+            let inked = !crate::builtin::is_blank(&row.pixels, row.stride, i * 56, 56);
+            let (from, to) = (part.x as usize, (part.x + part.width) as usize);
+            let rows = part.y as usize..(part.y + part.height) as usize;
+            let on_page = rows
+                .clone()
+                .any(|y| page.pixels[y * width..][from..to].iter().any(|p| *p < 160));
+            assert!(!inked || on_page, "part {i} of row {}", row.number);
+        }
+    }
+}
