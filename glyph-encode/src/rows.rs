@@ -184,7 +184,7 @@ fn foreign_rows(page: &Page) -> Vec<Row<'static>> {
                     width: to - x,
                     ..line.bbox
                 },
-                edges: Some(row.patch_edges()),
+                edges: Some(row.patch_edges(page.width)),
                 pixels: Cow::Owned(row.pixels),
                 stride: ROW_WIDTH,
                 foreign: true,

@@ -34,9 +34,9 @@ pub struct PlacedRow {
 }
 
 impl PlacedRow {
-    /// Where patches begin on the page, and where the last one ends, in pixels; between letters, and
-    /// within full-width ones, in proportion.
-    pub fn patch_edges(&self) -> Vec<u32> {
+    /// Where patches begin on a page of `width` pixels, and where the last one ends; between letters,
+    /// and within full-width ones, in proportion, after the last one as if letters went on.
+    pub fn patch_edges(&self, width: u32) -> Vec<u32> {
         let known: Vec<(f32, f32)> = (self.letters.iter())
             .flat_map(|letter| {
                 let (first, cells) = (letter.cell as f32, 1.0 + f32::from(letter.wide));
@@ -47,7 +47,7 @@ impl PlacedRow {
             let after = known.partition_point(|(place, _)| *place < cell);
             match (after.checked_sub(1).map(|i| known[i]), known.get(after)) {
                 (Some((a, x)), Some((b, y))) => x + (y - x) * (cell - a) / (b - a),
-                (Some((_, x)), None) => x,
+                (Some((a, x)), None) => x + (x - known[0].1) / (a - known[0].0) * (cell - a),
                 (None, Some((_, y))) => *y,
                 (None, None) => 0.0,
             }
@@ -56,9 +56,7 @@ impl PlacedRow {
         (0..=CELLS / 2)
             .map(|patch| {
                 // Letters may overlap by a part of a pixel.
-                let x = at(2.0 * patch as f32).max(0.0);
-                let x = if patch == CELLS / 2 { x.ceil() } else { x };
-                last = (x as u32).max(last);
+                last = (at(2.0 * patch as f32).max(0.0) as u32).clamp(last, width.max(last));
                 last
             })
             .collect()
