@@ -68,10 +68,7 @@ fn run(args: &Args) -> Result<()> {
         args.larger
     );
     let text = cli::open(&args.text)?.0.text();
-    let end = (0..=args.bytes.min(text.len()))
-        .rev()
-        .find(|&i| text.is_char_boundary(i));
-    let document = Document::from_text(&text[..end.unwrap_or(0)]);
+    let document = Document::from_text(&text[..text.floor_char_boundary(args.bytes)]);
     let Some(Block::Text { text, .. }) = document.blocks.first() else {
         return Ok(());
     };

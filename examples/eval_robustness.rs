@@ -161,10 +161,9 @@ fn cases(args: &Args) -> Result<Vec<Case>> {
 
 fn document(path: &Path, bytes: usize) -> Result<Document> {
     let text = cli::open(path)?.0.text();
-    let end = (0..=bytes.min(text.len()))
-        .rev()
-        .find(|&i| text.is_char_boundary(i));
-    Ok(Document::from_text(&text[..end.unwrap_or(0)]))
+    Ok(Document::from_text(
+        &text[..text.floor_char_boundary(bytes)],
+    ))
 }
 
 fn run(args: &Args) -> Result<()> {

@@ -32,17 +32,10 @@ impl Ink {
                 .iter()
                 .sum()
         };
-        let background = (0..256).max_by_key(|&i| around(i)).unwrap_or(255) as i32;
-        let darker = page
-            .pixels
-            .iter()
-            .filter(|&&p| i32::from(p) + 40 < background)
-            .count();
-        let lighter = page
-            .pixels
-            .iter()
-            .filter(|&&p| i32::from(p) > background + 40)
-            .count();
+        let background = (0..256).max_by_key(|&i| around(i)).unwrap_or(255);
+        let darker: usize = histogram[..background.saturating_sub(40)].iter().sum();
+        let lighter: usize = histogram.iter().skip(background + 41).sum();
+        let background = background as i32;
         let sign = if lighter > darker { 1 } else { -1 };
         let ink: Vec<u8> = page
             .pixels

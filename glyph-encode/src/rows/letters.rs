@@ -27,19 +27,17 @@ pub struct Letter {
 /// The letters of a strip, from left to right.
 pub fn letters(segmenter: &Segmenter, strip: &Strip) -> Vec<Letter> {
     let scores = segmenter.columns(strip);
-    let blank: Vec<bool> = (0..strip.columns)
-        .map(|x| strip.column(x).iter().sum::<f32>() < BLANK)
+    let ink: Vec<f32> = (0..strip.columns)
+        .map(|x| strip.column(x).iter().sum())
         .collect();
+    let blank: Vec<bool> = ink.iter().map(|&ink| ink < BLANK).collect();
     let mut out: Vec<Letter> = Vec::new();
     let (mut start, mut space) = (0, false);
     let mut cuts = cuts(&scores);
-    let ink = |columns: std::ops::Range<usize>| -> f32 {
-        columns.map(|x| strip.column(x).iter().sum::<f32>()).sum()
-    };
     if let Some(&(at, _)) = cuts.first()
-        && !blank[at.min(strip.columns - 1)]
         && !blank[at - 1]
-        && ink(0..at) < EDGE
+        && !blank[at]
+        && ink[..at].iter().sum::<f32>() < EDGE
     {
         cuts.remove(0);
     }

@@ -69,7 +69,7 @@ fn encode<S: Simd>(simd: S, rows: Rows<'_>) -> Vec<u8> {
         };
         // The first row has none above it, and its first byte none before it.
         let mut first = Lane::new(rows, 0, 1);
-        first.push_literal();
+        first.begin();
         first.run(simd, 1);
         let half = rows.count().div_ceil(2);
         first.extend_to(half);

@@ -122,13 +122,15 @@ impl<'a> Lane<'a> {
         self.end_row = row;
     }
 
-    /// Takes the next byte as it is.
-    pub(super) fn push_literal(&mut self) {
+    /// Reads the first rows and takes the first byte as it is: none stands before it.
+    pub(super) fn begin(&mut self) {
         self.read();
-        self.cursor.push(
-            &mut self.buffers.tokens,
-            self.buffers.data[self.cursor.at].into(),
-        );
+        self.take_literal();
+    }
+
+    fn take_literal(&mut self) {
+        let byte = self.buffers.data[self.cursor.at];
+        self.cursor.push(&mut self.buffers.tokens, byte.into());
         self.cursor.at += 1;
     }
 
@@ -188,9 +190,7 @@ impl<'a> Lane<'a> {
             self.cursor = cursor;
         }
         while self.cursor.at < self.end {
-            let byte = self.buffers.data[self.cursor.at];
-            self.cursor.push(&mut self.buffers.tokens, byte.into());
-            self.cursor.at += 1;
+            self.take_literal();
         }
     }
 
@@ -274,7 +274,7 @@ impl Cursor {
     ) {
         let (data, above, at) = (input.data, input.above, self.at);
         let here = window(data, at);
-        let four = u32::from_le_bytes([here[0], here[1], here[2], here[3]]);
+        let four = first_four(here);
         let place = (input.base + at + OFFSET) as u32;
         let seen = std::mem::replace(&mut heads[hash(four)], place);
         let last_seen = place.wrapping_sub(seen) as usize;
@@ -339,9 +339,7 @@ impl Cursor {
         self.push(tokens, match_token(length, distance));
         // The ends of a match are where the next text may differ.
         let last = self.at - 2;
-        let end = window(data, last);
-        let four = u32::from_le_bytes([end[0], end[1], end[2], end[3]]);
-        heads[hash(four)] = (input.base + last + OFFSET) as u32;
+        heads[hash(first_four(window(data, last)))] = (input.base + last + OFFSET) as u32;
         self.literal = 0;
     }
 }
@@ -355,6 +353,11 @@ fn match_token(length: usize, distance: usize) -> Token {
 #[inline(always)]
 fn window(data: &[u8], at: usize) -> &[u8; REACH] {
     data[at..at + REACH].first_chunk().expect("that many bytes")
+}
+
+#[inline(always)]
+fn first_four(window: &[u8; REACH]) -> u32 {
+    u32::from_le_bytes([window[0], window[1], window[2], window[3]])
 }
 
 #[inline(always)]
