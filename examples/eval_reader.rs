@@ -40,7 +40,7 @@ struct Args {
     #[arg(long, default_value_t = 400_000)]
     bytes: usize,
     /// Patches that a token stands for.
-    #[arg(long, value_delimiter = ',', default_values_t = [4, 8, 16, 24])]
+    #[arg(long, value_delimiter = ',', default_values_t = [4, 8, 16, 24, 48])]
     merge_sizes: Vec<usize>,
     /// Draw characters right against the ratio.
     #[arg(long, value_name = "PNG")]
@@ -84,10 +84,6 @@ fn run(args: &Args) -> Result<()> {
     let mut passes = Vec::new();
     for &size in &args.merge_sizes {
         for reread in [false, true] {
-            // The finest ratio has nothing finer to read again with.
-            if reread && size == finest {
-                continue;
-            }
             let mut builder = args.pipeline.builder()?.merge_sizes(finest, size);
             if let Some(dir) = &args.weights {
                 let Reader { encoder, readout } = Reader::open(Some(dir), &device)?;
@@ -146,7 +142,12 @@ fn run(args: &Args) -> Result<()> {
             points: Vec::new(),
         };
         for (pipeline, size, reread) in &passes {
-            let reply = pipeline.read(&document, Detail::Global)?;
+            // At the finest ratio there is only a second look.
+            let detail = match *size == finest {
+                true => Detail::Local,
+                false => Detail::Global,
+            };
+            let reply = pipeline.read(&document, detail)?;
             let read: HashMap<(u32, u32), &str> = reply
                 .output
                 .iter()

@@ -22,8 +22,8 @@ use serde_json::json;
 struct Args {
     /// A TXT, Markdown, PDF or DOCX file, a page image, or a folder of page images.
     path: PathBuf,
-    /// Text tokens per vision token to aim at. The built-in model has four ratios, about 2, 4, 8 and
-    /// 11 on English prose; the nearest is taken.
+    /// Text tokens per vision token to aim at. The built-in model has five ratios, about 2, 4, 8,
+    /// 11 and 22 on English prose; the nearest is taken.
     #[arg(long, default_value_t = 2.0)]
     ratio: f64,
     /// In a coarse reading, read places of less confidence than this again, finely; what stays below
@@ -46,7 +46,13 @@ const FINEST: usize = 4;
 
 /// Patches of a token for about so many text tokens per vision token.
 fn merge_size(ratio: f64) -> usize {
-    let typical = [(FINEST, 1.9f64), (8, 3.8), (16, 7.6), (24, 11.0)];
+    let typical = [
+        (FINEST, 1.9f64),
+        (8, 3.8),
+        (16, 7.6),
+        (24, 11.0),
+        (48, 22.0),
+    ];
     let distance = |r: f64| (ratio / r).ln().abs();
     typical
         .into_iter()

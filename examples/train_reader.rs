@@ -2,7 +2,7 @@
 //!
 //! Writes checkpoints to `--out` and goes on from there when started again; draws the loss as
 //! `loss.png`; at the end, or with `--export`, writes `encoder.safetensors` and
-//! `readout.safetensors`, the files that the crates embed. `--ratios 8,24 --init DIR` trains coarser ratios
+//! `readout.safetensors`, the files that the crates embed. `--ratios 8,24,48 --init DIR` trains coarser ratios
 //! on top of the reader in `DIR`, `--second-trunk --init DIR` a trunk for pages in other styles.
 
 #![allow(

@@ -1,14 +1,15 @@
 //! Rows whose content is known cell by cell, to measure what the built-in reader makes of them.
 
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
-use glyph_align::{Corpus, Fonts, Sample, TextSource};
+use glyph_align::{Corpus, DrawnLine, Fonts, Sample, TextSource};
 use glyph_decode::{BuiltinReadout, CalibrationTable, Cell, LineReading, Readout};
 use glyph_encode::builtin::{PATCH_SIZE, ROW_WIDTH};
 use glyph_encode::{BuiltinEncoder, Detail, EncoderInput, VisionEncoder};
-use glyph_render::{CellLayout, Page, RenderConfig, Typesetter};
+use glyph_render::{CellLayout, Page, RenderConfig, Typesetter, half_cells};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -23,8 +24,6 @@ pub struct KnownRow {
     pub natural: bool,
     /// Moved by a pixel, noisy, or through JPEG.
     pub worn: bool,
-    /// In another font, and found on a page as the encoder finds it.
-    pub foreign: bool,
 }
 
 /// A character as read.
@@ -34,51 +33,48 @@ pub struct Judged {
     pub confidence: f32,
     /// Whether that character stands there.
     pub right: bool,
+    /// Whether it is a full-width one.
+    pub wide: bool,
 }
 
 /// Makes rows from a seed: half from the texts, in equal parts, half random strings (words,
-/// printable ASCII, identifiers, any Han, Han between Latin); `worn` of all are worn, and with `foreign`
-/// a share is drawn in those fonts.
+/// printable ASCII, identifiers, any Han, Han between Latin); `worn` of all are worn.
 ///
 /// # Errors
 /// If the built-in style cannot be drawn.
-pub fn known_rows(
-    texts: &[Corpus],
-    n: usize,
-    worn: f64,
-    seed: u64,
-    foreign: Option<(&Fonts, f64)>,
-) -> Result<Vec<KnownRow>> {
+pub fn known_rows(texts: &[Corpus], n: usize, worn: f64, seed: u64) -> Result<Vec<KnownRow>> {
     let typesetter = Typesetter::new(RenderConfig::builtin())?;
     let random = TextSource::new(None);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let rows = (0..n).map(|i| {
-        let text = texts.get(i / 2 % texts.len().max(1)).filter(|_| i % 2 == 0);
+        let text = texts
+            .get(i / 2 % texts.len().max(1))
+            .filter(|_| i.is_multiple_of(2));
         let line = match text.and_then(|t| t.lines().choose(&mut rng)) {
             Some(line) => line.clone(),
             None => random.line(&mut rng),
         };
-        if let Some((fonts, share)) = foreign
-            && rng.random_bool(share)
-            && let Some(sample) = Sample::foreign(fonts, &line, &mut rng)
-        {
-            return KnownRow {
-                sample,
-                natural: text.is_some(),
-                worn: false,
-                foreign: true,
-            };
-        }
         let sample = Sample::draw(&typesetter, &line);
         let wear = rng.random_bool(worn);
         KnownRow {
             sample: if wear { sample.wear(&mut rng) } else { sample },
             natural: text.is_some(),
             worn: wear,
-            foreign: false,
         }
     });
     Ok(rows.collect())
+}
+
+/// Lines of the texts in random hands ([`Fonts::draw`]), each on a page of its own.
+pub fn foreign_lines(texts: &[Corpus], n: usize, seed: u64, fonts: &Fonts) -> Vec<DrawnLine> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..n)
+        .filter_map(|i| {
+            let text = texts.get(i % texts.len().max(1))?;
+            let line = text.lines().choose(&mut rng)?;
+            fonts.draw(line, &mut rng)
+        })
+        .collect()
 }
 
 /// Puts rows on pages in the built-in style, one below the other.
@@ -189,18 +185,87 @@ impl Reader {
             .collect::<Result<_>>()?;
         Ok(judged.into_iter().flatten().collect())
     }
+
+    /// [`judge`](Self::judge) of lines in other hands, each found and cut into letters on its own
+    /// page. What is right is told by the alignment of both texts with the fewest edits.
+    ///
+    /// # Errors
+    /// If a page cannot be encoded or read.
+    pub fn judge_foreign(&self, lines: &[DrawnLine], detail: Detail) -> Result<Vec<Judged>> {
+        let judged: Vec<Vec<Judged>> = lines
+            .par_iter()
+            .map(|drawn| -> Result<_> {
+                let input = EncoderInput::page(&drawn.page, detail);
+                let read = self.readout.read(&self.encoder.encode(input)?)?;
+                let read: Vec<(char, f32)> = read
+                    .iter()
+                    .flat_map(legible)
+                    .map(|(c, confidence, _)| (c, confidence))
+                    .collect();
+                let found: Vec<char> = read.iter().map(|r| r.0).collect();
+                let expected: Vec<char> = drawn.chars.iter().map(|d| d.c).collect();
+                let right = matched(&found, &expected);
+                let judge = |((c, confidence), right)| Judged {
+                    confidence,
+                    right,
+                    wide: half_cells(c) == 2,
+                };
+                Ok(read.into_iter().zip(right).map(judge).collect())
+            })
+            .collect::<Result<_>>()?;
+        Ok(judged.concat())
+    }
+}
+
+/// Which of the characters found an alignment with the fewest edits puts on an equal one.
+fn matched(found: &[char], expected: &[char]) -> Vec<bool> {
+    let (n, m) = (found.len(), expected.len());
+    // Edits from the ends: cost[i][j] aligns what begins at i with what begins at j.
+    let mut cost = vec![vec![0usize; m + 1]; n + 1];
+    for i in (0..=n).rev() {
+        for j in (0..=m).rev() {
+            cost[i][j] = match (i < n, j < m) {
+                (true, true) => (cost[i + 1][j + 1] + usize::from(found[i] != expected[j]))
+                    .min(1 + cost[i + 1][j])
+                    .min(1 + cost[i][j + 1]),
+                _ => (n - i) + (m - j),
+            };
+        }
+    }
+    let mut right = vec![false; n];
+    let (mut i, mut j) = (0, 0);
+    while i < n && j < m {
+        let same = found[i] == expected[j];
+        if cost[i][j] == cost[i + 1][j + 1] + usize::from(!same) {
+            right[i] = same;
+            (i, j) = (i + 1, j + 1);
+        } else if cost[i][j] == 1 + cost[i + 1][j] {
+            i += 1;
+        } else {
+            j += 1;
+        }
+    }
+    right
+}
+
+/// The characters of a line that are neither blank nor illegible, how sure the reader is of each,
+/// and which columns of the page it takes.
+fn legible(line: &LineReading) -> impl Iterator<Item = (char, f32, &Range<u32>)> {
+    let characters = line.text.chars().zip(&line.confidences).zip(&line.columns);
+    characters
+        .filter(|((c, _), _)| !matches!(*c, ' ' | char::REPLACEMENT_CHARACTER))
+        .map(|((c, &confidence), columns)| (c, confidence, columns))
 }
 
 fn judge(sample: &Sample, line: &LineReading) -> Vec<Judged> {
     let layout = CellLayout::BUILTIN;
-    let characters = line.text.chars().zip(&line.confidences).zip(&line.columns);
-    characters
-        .filter(|((c, _), _)| *c != ' ' && *c != char::REPLACEMENT_CHARACTER)
-        .map(|((c, &confidence), columns)| {
+    legible(line)
+        .map(|(c, confidence, columns)| {
             let cell = (columns.start - layout.x0) / layout.cell_width;
             Judged {
                 confidence,
                 right: sample.cells[cell as usize] == Cell::Char(c),
+                wide: half_cells(c) == 2,
             }
         })
         .collect()
@@ -210,4 +275,26 @@ fn judge(sample: &Sample, line: &LineReading) -> Vec<Judged> {
 pub fn inked(sample: &Sample) -> usize {
     let inked = |c: &&Cell| matches!(c, Cell::Char(_));
     sample.cells.iter().filter(inked).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_inserted_or_exchanged_is_not_right() {
+        let right = |found: &str, expected: &str| -> String {
+            let chars = |s: &str| s.chars().collect::<Vec<_>>();
+            let right = matched(&chars(found), &chars(expected));
+            right
+                .into_iter()
+                .map(|r| if r { '+' } else { '-' })
+                .collect()
+        };
+        assert_eq!(right("rnodern", "modern"), "--+++++");
+        assert_eq!(right("modern", "rnodern"), "-+++++");
+        assert_eq!(right("tlme", "time"), "+-++");
+        assert_eq!(right("me", "time"), "++");
+        assert_eq!(right("abc", ""), "---");
+    }
 }

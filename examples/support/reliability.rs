@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use glyph_align::{Corpus, Fonts};
 use glyph_encode::Detail;
 use glyph_examples::calibration::{BINS, Bin, equal_mass, equal_width, expected_error};
-use glyph_examples::rows::{Judged, KnownRow, Reader, inked, known_rows};
+use glyph_examples::rows::{Judged, KnownRow, Reader, foreign_lines, inked, known_rows};
 use plotters::prelude::*;
 
 /// Whether a row belongs to a kind.
@@ -14,8 +14,6 @@ type Holds = fn(&KnownRow) -> bool;
 
 /// Share of the rows that are worn.
 const WORN: f64 = 0.3;
-/// Share of the rows in other fonts, where there are any.
-const FOREIGN: f64 = 0.3;
 /// Fewer characters than this tell no share.
 const FEW: usize = 25;
 
@@ -29,7 +27,8 @@ pub(crate) fn report(
     fonts: Option<&Fonts>,
 ) -> Result<()> {
     let corpora: Vec<Corpus> = texts.iter().map(Corpus::open).collect::<Result<_, _>>()?;
-    let rows = known_rows(&corpora, n, WORN, 5, fonts.map(|f| (f, FOREIGN)))?;
+    let rows = known_rows(&corpora, n, WORN, 5)?;
+    let foreign = fonts.map(|fonts| foreign_lines(&corpora, n, 6, fonts));
     println!(
         "\n| rows | tokens of | characters | right | mean confidence | calibration error | of equally wide bins |"
     );
@@ -39,13 +38,12 @@ pub(crate) fn report(
         reader.encoder = reader.encoder.with_merge_sizes(size, size)?;
         let name = format!("{size} patches");
         let judged = reader.judge(&rows, Detail::Global)?;
-        let kinds: [(&str, Holds); 6] = [
+        let kinds: [(&str, Holds); 5] = [
             ("all", |_| true),
-            ("natural", |r| r.natural && !r.worn && !r.foreign),
-            ("random", |r| !r.natural && !r.worn && !r.foreign),
+            ("natural", |r| r.natural && !r.worn),
+            ("random", |r| !r.natural && !r.worn),
             ("natural, worn", |r| r.natural && r.worn),
             ("random, worn", |r| !r.natural && r.worn),
-            ("other fonts", |r| r.foreign),
         ];
         for (kind, holds) in kinds {
             let of: Vec<usize> = (0..rows.len()).filter(|&i| holds(&rows[i])).collect();
@@ -54,16 +52,12 @@ pub(crate) fn report(
             }
             let own: Vec<Judged> = of.iter().flat_map(|&i| judged[i].iter().copied()).collect();
             let all: usize = of.iter().map(|&i| inked(&rows[i].sample)).sum();
-            let right = own.iter().filter(|j| j.right).count();
-            let mean: f64 =
-                own.iter().map(|j| f64::from(j.confidence)).sum::<f64>() / own.len().max(1) as f64;
-            println!(
-                "| {kind} | {name} | {all} | {:.3} % | {:.2} % | {:.2} % | {:.2} % |",
-                100.0 * right as f64 / all.max(1) as f64,
-                100.0 * mean,
-                100.0 * expected_error(&equal_mass(&own)),
-                100.0 * expected_error(&equal_width(&own)),
-            );
+            line(kind, &name, all, &own);
+        }
+        if let Some(lines) = &foreign {
+            let all = lines.iter().map(|l| l.chars.len()).sum();
+            let own = reader.judge_foreign(lines, Detail::Global)?;
+            line("other styles", &name, all, &own);
         }
         let judged = judged.concat();
         let error = expected_error(&equal_mass(&judged));
@@ -74,6 +68,20 @@ pub(crate) fn report(
         100.0 * WORN
     );
     draw(plot, &panels)
+}
+
+/// Prints a row about characters that were read, of `all` that stand there.
+fn line(kind: &str, name: &str, all: usize, own: &[Judged]) {
+    let right = own.iter().filter(|j| j.right).count();
+    let mean: f64 =
+        own.iter().map(|j| f64::from(j.confidence)).sum::<f64>() / own.len().max(1) as f64;
+    println!(
+        "| {kind} | {name} | {all} | {:.3} % | {:.2} % | {:.2} % | {:.2} % |",
+        100.0 * right as f64 / all.max(1) as f64,
+        100.0 * mean,
+        100.0 * expected_error(&equal_mass(own)),
+        100.0 * expected_error(&equal_width(own)),
+    );
 }
 
 fn draw(path: &Path, panels: &[(String, Vec<Bin>, f64)]) -> Result<()> {

@@ -72,7 +72,7 @@ impl Default for TrainingConfig {
             strangers: 0.0,
             foreign: 0.0,
             rehearsal: 0,
-            ratios: vec![8, 24],
+            ratios: vec![8, 24, 48],
             seed: 1,
         }
     }

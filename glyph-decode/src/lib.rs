@@ -48,8 +48,8 @@ pub use prompt::{
 };
 pub use quant::{GgmlType, dequantize};
 pub use readout::{
-    BuiltinReadout, Calibration, CalibrationTable, FinerConfig, FinerModel, LineReading, Readout,
-    ReadoutConfig, ReadoutModel, SplitStep,
+    BuiltinReadout, Calibration, CalibrationTable, CharacterKind, FinerConfig, FinerModel,
+    LineReading, Readout, ReadoutConfig, ReadoutModel, SplitStep, WidenerConfig,
 };
 pub use sampler::{History, LogitsFilter, Sampler};
 pub use tokenizer::{SpecialTokens, Tokenizer};

@@ -5,8 +5,8 @@ mod finer;
 mod line;
 mod model;
 
-pub use calibration::{Calibration, CalibrationTable};
-pub use finer::{FinerConfig, FinerModel, SplitStep};
+pub use calibration::{Calibration, CalibrationTable, CharacterKind};
+pub use finer::{FinerConfig, FinerModel, SplitStep, WidenerConfig};
 pub use line::LineReading;
 pub use model::{ReadoutConfig, ReadoutModel};
 
@@ -14,8 +14,8 @@ use std::sync::OnceLock;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_store::SafetensorsStore;
-use glyph_encode::VisionTokens;
 use glyph_encode::builtin::{load_weights, unpack};
+use glyph_encode::{TokenPosition, VisionTokens};
 
 use crate::{Cell, Charset, DecodeError};
 use line::LineBuilder;
@@ -32,6 +32,10 @@ pub trait Readout: Send + Sync {
 
 /// Tokens that are read at once: bounds memory.
 const BATCH_TOKENS: usize = 512;
+/// Patches of squeezed tokens that go through their blocks at once: keeps a core's cache warm.
+const BATCH_PATCHES: usize = 768;
+/// CJK begins here, and with it nearly all full-width characters.
+const FIRST_WIDE: char = '\u{2e80}';
 /// Half-width cells in a patch.
 const CELLS_PER_PATCH: usize = 2;
 
@@ -46,6 +50,22 @@ pub struct BuiltinReadout {
     embedded: Option<&'static [u8]>,
     calibration: CalibrationTable,
     device: Device,
+}
+
+/// Tokens that are read and judged alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Kind {
+    merge_size: usize,
+    foreign: bool,
+}
+
+impl Kind {
+    fn of(position: &TokenPosition) -> Self {
+        Self {
+            merge_size: position.merge_size as usize,
+            foreign: position.foreign,
+        }
+    }
 }
 
 impl BuiltinReadout {
@@ -134,13 +154,21 @@ impl BuiltinReadout {
         }
         let unknown = || DecodeError::MergeSize { found: merge_size };
         let finer = self.finer()?.ok_or_else(unknown)?;
+        let batches = tokens.clone().split((BATCH_PATCHES / merge_size).max(1), 0);
+        let cells: Option<Vec<_>> = batches
+            .into_iter()
+            .map(|batch| finer.cells(batch, merge_size))
+            .collect();
+        if let Some(cells) = cells {
+            return Ok(Tensor::cat(cells, 0));
+        }
         let level = level(finer.base(merge_size)).ok_or_else(unknown)?;
         Ok(self.model.cells(finer.split(tokens, merge_size), level))
     }
 
-    /// Contents and probabilities of the cells of some tokens of one ratio.
-    fn cells(&self, tokens: Tensor<2>, merge_size: usize) -> Result<Vec<(Cell, f32)>, DecodeError> {
-        let features = self.features(tokens, merge_size)?;
+    /// Contents and probabilities of the cells of some tokens of one kind.
+    fn cells(&self, tokens: Tensor<2>, kind: Kind) -> Result<Vec<(Cell, f32)>, DecodeError> {
+        let features = self.features(tokens, kind.merge_size)?;
         let (mut probability, head) = best(self.model.head(features.clone()))?;
         let tail_rows: Vec<i32> = (0..head.len())
             .filter(|&i| head[i] == Charset::TAIL)
@@ -158,12 +186,28 @@ impl BuiltinReadout {
             }
         }
         let set = Charset::builtin();
-        let calibration = self.calibration.of(merge_size * CELLS_PER_PATCH);
+        let of = |kind_of| {
+            self.calibration
+                .of(kind.merge_size * CELLS_PER_PATCH, kind_of)
+        };
+        let (narrow, wide) = match kind.foreign {
+            false => (of(CharacterKind::Own), of(CharacterKind::Own)),
+            true => (of(CharacterKind::Foreign), of(CharacterKind::ForeignWide)),
+        };
+        let judged = |((&h, &t), &p): ((&usize, &usize), &f32)| {
+            let cell = set.cell_of(h, t);
+            let calibration = match cell {
+                Cell::SecondHalf => wide,
+                Cell::Char(c) if c >= FIRST_WIDE => wide,
+                _ => narrow,
+            };
+            (cell, calibration.apply(p))
+        };
         Ok(head
             .iter()
             .zip(&tail)
             .zip(&probability)
-            .map(|((&h, &t), &p)| (set.cell_of(h, t), calibration.apply(p)))
+            .map(judged)
             .collect())
     }
 
@@ -172,10 +216,10 @@ impl BuiltinReadout {
         let mut all = vec![Vec::new(); tokens.len()];
         let mut left: Vec<usize> = (0..tokens.len()).collect();
         while let Some(&first) = left.first() {
-            let merge_size = tokens.positions[first].merge_size;
+            let kind = Kind::of(&tokens.positions[first]);
             let (same, others): (Vec<usize>, Vec<usize>) = left
                 .into_iter()
-                .partition(|&i| tokens.positions[i].merge_size == merge_size);
+                .partition(|&i| Kind::of(&tokens.positions[i]) == kind);
             left = others;
             for batch in same.chunks(BATCH_TOKENS) {
                 let n = batch.len();
@@ -187,7 +231,7 @@ impl BuiltinReadout {
                         Tensor::<1, Int>::from_data(TensorData::new(rows, [n]), &self.device);
                     tokens.features.clone().select(0, rows)
                 };
-                let cells = self.cells(features, merge_size as usize)?;
+                let cells = self.cells(features, kind)?;
                 for (&i, own) in batch.iter().zip(cells.chunks_exact(cells.len() / n)) {
                     all[i] = own.to_vec();
                 }

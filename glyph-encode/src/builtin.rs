@@ -11,9 +11,10 @@ mod model;
 mod packed;
 mod preprocess;
 
-pub use coarser::{CoarserConfig, CoarserModel, MergeStep};
+pub use coarser::{CoarserConfig, CoarserModel, MergeStep, SqueezerConfig};
 pub use model::{
-    BuiltinEncoderConfig, EncoderModel, PATCH_SIZE, PATCHES_PER_ROW, WINDOW_SIZE, WINDOW_WIDTH,
+    BuiltinEncoderConfig, EncoderModel, PATCH_SIZE, PATCHES_PER_ROW, RowBlock, WINDOW_SIZE,
+    WINDOW_WIDTH,
 };
 pub(crate) use packed::numbers;
 pub use packed::{load_weights, pack, unpack};
@@ -123,7 +124,7 @@ impl BuiltinEncoder {
             name: name.to_owned(),
             reason,
         };
-        let mut model = self.config.init(&self.device).without_mergers();
+        let mut model = BuiltinEncoderConfig::second_trunk().init(&self.device);
         let bytes = unpack(packed).map_err(&fail)?;
         load_weights(&mut model, SafetensorsStore::from_bytes(Some(bytes))).map_err(&fail)?;
         let hash = blake3::hash(packed).to_hex();
@@ -133,7 +134,7 @@ impl BuiltinEncoder {
     }
 
     /// Patches that a token can stand for, the finest first. On English prose that fills its lines
-    /// 4, 8, 16 and 24 patches are about 1.9, 3.8, 7.6 and 11 text tokens.
+    /// 4, 8, 16, 24 and 48 patches are about 1.9, 3.8, 7.6, 11 and 22 text tokens.
     pub fn available_merge_sizes(&self) -> Vec<usize> {
         let mut sizes = self.config.merge_sizes.clone();
         if self.coarser.is_some() || self.embedded.is_some() {
@@ -184,16 +185,50 @@ impl BuiltinEncoder {
         let tokens = match (own(merge_size), &self.coarser) {
             (Some(level), _) => self.model.merge(patches, level),
             (None, Some((coarser, _))) => {
-                let level = own(coarser.base(merge_size))
-                    .expect("coarser tokens are made of the encoder's own");
-                coarser.merge(self.model.merge(patches, level), merge_size)
+                let base = match coarser.base(merge_size) {
+                    1 => patches,
+                    base => {
+                        let level =
+                            own(base).expect("coarser tokens are made of the encoder's own");
+                        self.model.merge(patches, level)
+                    }
+                };
+                coarser.merge(base, merge_size)
             }
             (None, None) => unreachable!("with_merge_sizes checked the size"),
         };
         tokens.flatten(0, 1)
     }
 
-    fn encode_rows(&self, rows: &[&Row<'_>], page: u32, detail: Detail) -> VisionTokens {
+    fn encode_region(
+        &self,
+        input: EncoderInput<'_>,
+        staggered: bool,
+    ) -> Result<VisionTokens, EncodeError> {
+        let page = input.page;
+        let expected = page.width as usize * page.height as usize;
+        if page.pixels.len() != expected {
+            return Err(EncodeError::PixelCount {
+                page: page.number,
+                width: page.width,
+                height: page.height,
+                expected,
+                found: page.pixels.len(),
+            });
+        }
+        let mut rows = text_rows(page);
+        rows.retain(|row| input.region.is_none_or(|r| touches(row.bbox, r)));
+        if staggered {
+            rows = rows.iter().map(Row::staggered).collect();
+        }
+        let parts: Vec<VisionTokens> = rows
+            .chunks(BATCH_ROWS)
+            .map(|rows| self.encode_rows(rows, page.number, input.detail))
+            .collect();
+        VisionTokens::concat(&parts, self.config.hidden_size, &self.device)
+    }
+
+    fn encode_rows(&self, rows: &[Row<'_>], page: u32, detail: Detail) -> VisionTokens {
         let merge = self.merge_size(detail);
         let columns = PATCHES_PER_ROW / merge;
         let mut values = vec![0.0; rows.len() * PATCHES_PER_ROW * WINDOW_SIZE];
@@ -217,6 +252,7 @@ impl BuiltinEncoder {
                     column: column as u32,
                     detail,
                     merge_size: merge as u32,
+                    foreign: row.foreign,
                     bbox: row.part(column, columns),
                 });
             }
@@ -237,27 +273,15 @@ impl BuiltinEncoder {
 
 impl VisionEncoder for BuiltinEncoder {
     fn encode(&self, input: EncoderInput<'_>) -> Result<VisionTokens, EncodeError> {
-        let page = input.page;
-        let expected = page.width as usize * page.height as usize;
-        if page.pixels.len() != expected {
-            return Err(EncodeError::PixelCount {
-                page: page.number,
-                width: page.width,
-                height: page.height,
-                expected,
-                found: page.pixels.len(),
-            });
-        }
-        let rows = text_rows(page);
-        let rows: Vec<&Row<'_>> = rows
-            .iter()
-            .filter(|row| input.region.is_none_or(|r| touches(row.bbox, r)))
-            .collect();
-        let parts: Vec<VisionTokens> = rows
-            .chunks(BATCH_ROWS)
-            .map(|rows| self.encode_rows(rows, page.number, input.detail))
-            .collect();
-        VisionTokens::concat(&parts, self.config.hidden_size, &self.device)
+        self.encode_region(input, false)
+    }
+
+    /// Half a patch further left.
+    fn encode_staggered(
+        &self,
+        input: EncoderInput<'_>,
+    ) -> Result<Option<VisionTokens>, EncodeError> {
+        self.encode_region(input, true).map(Some)
     }
 
     fn token_grid(&self, height: u32, width: u32, detail: Detail) -> TokenGrid {

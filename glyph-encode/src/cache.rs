@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// Bump when the file format or what a key covers changes.
-const FORMAT: &str = "glyph-features-2";
+const FORMAT: &str = "glyph-features-3";
 const SUFFIX: &str = "features";
 /// A token's position: seven words.
-const POSITION_BYTES: usize = 28;
+const POSITION_BYTES: usize = 32;
 
 /// Where encoded pages are kept: [`FeatureCache`] is a folder; another may be one that several
 /// machines share.
@@ -214,6 +214,7 @@ impl<E: VisionEncoder, S: FeatureStore> CachedEncoder<E, S> {
                 row: word(c, 0),
                 column: word(c, 1),
                 merge_size: word(c, 6),
+                foreign: word(c, 7) != 0,
                 bbox: glyph_render::BBox {
                     x: word(c, 2),
                     y: word(c, 3),
@@ -268,6 +269,7 @@ impl<E: VisionEncoder, S: FeatureStore> VisionEncoder for CachedEncoder<E, S> {
                 p.bbox.width,
                 p.bbox.height,
                 p.merge_size,
+                u32::from(p.foreign),
             ] {
                 bytes.extend(word.to_le_bytes());
             }
@@ -279,6 +281,14 @@ impl<E: VisionEncoder, S: FeatureStore> VisionEncoder for CachedEncoder<E, S> {
             features.into_iter().map(f16::to_f32).collect(),
             tokens.positions,
         ))
+    }
+
+    /// Not kept: second looks are few.
+    fn encode_staggered(
+        &self,
+        input: EncoderInput<'_>,
+    ) -> Result<Option<VisionTokens>, EncodeError> {
+        self.encoder.encode_staggered(input)
     }
 
     fn token_grid(&self, height: u32, width: u32, detail: Detail) -> TokenGrid {

@@ -68,6 +68,8 @@ pub struct TokenPosition {
     pub detail: Detail,
     /// Patches of the row that were merged to this token.
     pub merge_size: u32,
+    /// Whether the row is in another style than the encoder was made for, and told less surely.
+    pub foreign: bool,
     /// The pixels that it stands for.
     pub bbox: BBox,
 }
@@ -142,6 +144,18 @@ pub trait VisionEncoder: Send + Sync {
     /// If the page's pixels are not what its size says, or the encoder fails.
     fn encode(&self, input: EncoderInput<'_>) -> Result<VisionTokens, EncodeError>;
 
+    /// Encodes the same rows with patches that begin elsewhere, for a second look at what is
+    /// doubtful. `None`, as from encoders that leave it out, if there is no other way to look.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    fn encode_staggered(
+        &self,
+        _input: EncoderInput<'_>,
+    ) -> Result<Option<VisionTokens>, EncodeError> {
+        Ok(None)
+    }
+
     /// The most tokens that a box of pixels costs, without encoding it.
     fn token_grid(&self, height: u32, width: u32, detail: Detail) -> TokenGrid;
 
@@ -155,6 +169,13 @@ pub trait VisionEncoder: Send + Sync {
 impl<E: VisionEncoder + ?Sized> VisionEncoder for Box<E> {
     fn encode(&self, input: EncoderInput<'_>) -> Result<VisionTokens, EncodeError> {
         (**self).encode(input)
+    }
+
+    fn encode_staggered(
+        &self,
+        input: EncoderInput<'_>,
+    ) -> Result<Option<VisionTokens>, EncodeError> {
+        (**self).encode_staggered(input)
     }
 
     fn token_grid(&self, height: u32, width: u32, detail: Detail) -> TokenGrid {

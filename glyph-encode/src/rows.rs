@@ -41,6 +41,34 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
+    /// The row with its patches half a patch further left, so that a full-width character that
+    /// straddled two of them is whole in one. The last half-width cell is lost.
+    pub fn staggered(&self) -> Row<'static> {
+        const HALF: usize = PATCH_SIZE / 2;
+        let mut pixels = vec![255; ROW_WIDTH * PATCH_SIZE];
+        for (y, out) in pixels.chunks_exact_mut(ROW_WIDTH).enumerate() {
+            let line = &self.pixels[y * self.stride..][..ROW_WIDTH - HALF];
+            out[HALF..].copy_from_slice(line);
+        }
+        let columns = ROW_WIDTH / PATCH_SIZE;
+        let at = |column| self.part(column, columns);
+        let before = at(0).x.saturating_sub(at(0).width / 2);
+        let middles = (0..columns).map(|i| at(i).x + at(i).width / 2);
+        let edges: Vec<u32> = std::iter::once(before).chain(middles).collect();
+        Row {
+            number: self.number,
+            bbox: BBox {
+                x: before,
+                width: edges[columns] - before,
+                ..self.bbox
+            },
+            pixels: Cow::Owned(pixels),
+            stride: ROW_WIDTH,
+            foreign: self.foreign,
+            edges: Some(edges),
+        }
+    }
+
     /// The box on the page of one of the `columns` equal runs of patches that the row has.
     pub fn part(&self, column: usize, columns: usize) -> BBox {
         let at = |i: usize| match &self.edges {

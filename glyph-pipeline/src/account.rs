@@ -29,8 +29,8 @@ pub struct TokenAccount {
     pub vision_global: usize,
     /// Vision tokens of the crops, and of what was encoded again.
     pub vision_local: usize,
-    /// Of those, vision tokens of places that were read coarsely, were doubtful, and were encoded
-    /// again finely.
+    /// Of those, vision tokens of places that were doubtful and were encoded again: finely what was
+    /// read coarsely, and then with patches that begin elsewhere.
     pub vision_reread: usize,
     /// Text tokens per vision token.
     pub ratio: f64,
@@ -79,6 +79,14 @@ impl TokenAccount {
             vision_reread: 0,
             ratio: (ratio * 100.0).round() / 100.0,
             writer: WriterTokens::default(),
+        }
+    }
+
+    /// Adds tokens of places that were encoded again.
+    pub(crate) fn with_reread(self, tokens: usize) -> Self {
+        Self {
+            vision_reread: tokens,
+            ..Self::new(self.text, self.vision_global, self.vision_local + tokens)
         }
     }
 }

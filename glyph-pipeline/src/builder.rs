@@ -198,9 +198,10 @@ impl PipelineBuilder {
     }
 
     /// Confidence below which a character is doubtful, from 0 to 1; 0 doubts nothing. Where
-    /// [`Pipeline::read`] reads coarsely, its place is encoded again finely, and only that place;
-    /// what is doubtful still is marked in [`ReadLine::uncertain`](crate::tasks::ReadLine). Crops
-    /// are fine already: there it is marked only. [`DEFAULT_REREAD_BELOW`] if not given.
+    /// [`Pipeline::read`] reads coarsely, its place is encoded again finely, and only that place.
+    /// What is fine already, crops for example, is looked at a second time, with patches that begin
+    /// elsewhere. What is doubtful still is marked in
+    /// [`ReadLine::uncertain`](crate::tasks::ReadLine). [`DEFAULT_REREAD_BELOW`] if not given.
     #[must_use]
     pub fn reread_below(mut self, confidence: f32) -> Self {
         self.reread_below = Some(confidence);

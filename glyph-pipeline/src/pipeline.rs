@@ -202,7 +202,8 @@ impl Pipeline {
     ///
     /// Coarsely, what is read with less confidence than
     /// [`reread_below`](PipelineBuilder::reread_below) is encoded again finely and read from both;
-    /// the account says how many tokens that cost. What is uncertain still is marked in
+    /// the account says how many tokens that cost. Fine characters that are doubtful are looked at a
+    /// second time, with patches that begin elsewhere. What is uncertain still is marked in
     /// [`ReadLine::uncertain`].
     ///
     /// # Errors
@@ -230,26 +231,24 @@ impl Pipeline {
             render: reading.render,
             ..StageSeconds::default()
         };
+        let Reread {
+            tokens: again,
+            encode,
+            readout,
+        } = reading.reread;
         let tokens = match detail {
             Detail::Global => {
                 (seconds.scan, seconds.scan_readout) = (reading.encode, reading.readout);
-                let Reread {
-                    tokens,
-                    encode,
-                    readout,
-                } = reading.reread;
                 (seconds.crops, seconds.crops_readout) = (encode, readout);
-                let account = TokenAccount::new(text_tokens, reading.vision_tokens, tokens);
-                TokenAccount {
-                    vision_reread: tokens,
-                    ..account
-                }
+                TokenAccount::new(text_tokens, reading.vision_tokens, 0)
             }
             Detail::Local => {
-                (seconds.crops, seconds.crops_readout) = (reading.encode, reading.readout);
+                seconds.crops = reading.encode + encode;
+                seconds.crops_readout = reading.readout + readout;
                 TokenAccount::new(text_tokens, 0, reading.vision_tokens)
             }
-        };
+        }
+        .with_reread(again);
         seconds.total = started.elapsed().as_secs_f64();
         Ok(Reply {
             output: reading.lines,
@@ -427,14 +426,25 @@ impl Pipeline {
         scan: &Scan,
         crops: Vec<Crop>,
     ) -> Result<Reply<Vec<ReadLine>>, PipelineError> {
-        let reading = self.read_pages(document, Pass::Crops(&crops))?;
+        let budget = self.budget(scan, 0);
+        let rows: u32 = crops.iter().map(|c| c.last_row - c.first_row + 1).sum();
+        let spare = match self.max_vision_tokens {
+            Some(most) => most.saturating_sub(rows as usize * budget.tokens_per_row),
+            None => usize::MAX,
+        };
+        let crops_of = Pass::Crops {
+            crops: &crops,
+            spare,
+        };
+        let reading = self.read_pages(document, crops_of)?;
         let mut seconds = scan.seconds;
         seconds.render += reading.render;
-        seconds.crops += reading.encode;
-        seconds.crops_readout += reading.readout;
+        seconds.crops += reading.encode + reading.reread.encode;
+        seconds.crops_readout += reading.readout + reading.reread.readout;
         Ok(Reply {
             output: reading.lines,
-            tokens: TokenAccount::new(scan.text_tokens, scan.vision_tokens, reading.vision_tokens),
+            tokens: TokenAccount::new(scan.text_tokens, scan.vision_tokens, reading.vision_tokens)
+                .with_reread(reading.reread.tokens),
             seconds,
             crops,
         })

@@ -1,11 +1,12 @@
 //! One pass over a document's pages: render, encode, read, a few pages at a time.
 
+mod again;
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use burn::tensor::{Int, Tensor, TensorData};
 use glyph_decode::LineReading;
-use glyph_encode::{Crop, Detail, EncoderInput, TokenPosition, VisionTokens};
+use glyph_encode::{Crop, Detail, EncoderInput, VisionTokens};
 use glyph_render::{BBox, Document, Page};
 use rayon::prelude::*;
 
@@ -20,8 +21,8 @@ const PAGES_AT_ONCE: usize = 16;
 pub(crate) enum Pass<'a> {
     /// Every row; with `reread`, what is doubtful a second time.
     Whole { detail: Detail, reread: bool },
-    /// The rows of some crops, finely.
-    Crops(&'a [Crop]),
+    /// The rows of some crops, finely; a second look may cost `spare` tokens.
+    Crops { crops: &'a [Crop], spare: usize },
 }
 
 /// Rows of text that a pass has read.
@@ -54,14 +55,14 @@ impl Pipeline {
         let mut wanted: BTreeMap<u32, Vec<&Crop>> = BTreeMap::new();
         let last = match pass {
             Pass::Whole { .. } => u32::MAX,
-            Pass::Crops(crops) => {
+            Pass::Crops { crops, .. } => {
                 for crop in crops {
                     wanted.entry(crop.page).or_default().push(crop);
                 }
                 wanted.keys().next_back().copied().unwrap_or(0)
             }
         };
-        let crops = matches!(pass, Pass::Crops(_));
+        let crops = matches!(pass, Pass::Crops { .. });
         let mut reading = Reading::default();
         let mut pages = self.renderer.pages(document);
         let mut chunk: Vec<Page> = Vec::with_capacity(PAGES_AT_ONCE);
@@ -121,7 +122,7 @@ impl Pipeline {
                 .iter()
                 .map(|page| EncoderInput::page(page, detail))
                 .collect(),
-            Pass::Crops(_) => pages
+            Pass::Crops { .. } => pages
                 .iter()
                 .flat_map(|page| {
                     let crops = crops.get(&page.number).into_iter().flatten();
@@ -130,8 +131,8 @@ impl Pipeline {
                 .collect(),
         };
         let tokens: Vec<VisionTokens> = inputs
-            .into_par_iter()
-            .map(|input| self.encoder.encode(input))
+            .par_iter()
+            .map(|&input| self.encoder.encode(input))
             .collect::<Result<_, _>>()?;
         reading.encode += encoding.elapsed().as_secs_f64();
         let decoding = Instant::now();
@@ -141,127 +142,24 @@ impl Pipeline {
             .collect::<Result<_, _>>()?;
         reading.readout += decoding.elapsed().as_secs_f64();
         reading.vision_tokens += tokens.iter().map(VisionTokens::len).sum::<usize>();
-        if matches!(pass, Pass::Whole { reread: true, .. }) && self.reread_below > 0.0 {
+        let (reread, spare) = match pass {
+            Pass::Whole { reread, detail } if reread || detail == Detail::Local => {
+                (reread, usize::MAX)
+            }
+            Pass::Whole { .. } => (false, 0),
+            Pass::Crops { spare, .. } => (false, spare),
+        };
+        if reread && self.reread_below > 0.0 {
             self.reread(pages, &tokens, &mut lines, &mut reading.reread)?;
+        }
+        if spare > 0 && self.reread_below > 0.0 {
+            self.look_again(&inputs, &mut lines, spare, &mut reading.reread)?;
         }
         let lines = lines.into_iter().flatten();
         reading
             .lines
             .extend(lines.map(|line| ReadLine::new(line, self.reread_below)));
         Ok(())
-    }
-
-    /// Encodes the places of doubtful characters finely, puts the new tokens in the place of the
-    /// coarse ones, and reads those rows again.
-    fn reread(
-        &self,
-        pages: &[Page],
-        coarse: &[VisionTokens],
-        lines: &mut [Vec<LineReading>],
-        cost: &mut Reread,
-    ) -> Result<(), PipelineError> {
-        let encoding = Instant::now();
-        let jobs: Vec<(&Page, &VisionTokens, &[LineReading])> = pages
-            .iter()
-            .zip(coarse)
-            .zip(lines.iter())
-            .map(|((page, tokens), lines)| (page, tokens, lines.as_slice()))
-            .collect();
-        let mixed: Vec<Option<VisionTokens>> = jobs
-            .into_par_iter()
-            .map(|(page, tokens, lines)| self.refine(page, tokens, lines))
-            .collect::<Result<_, _>>()?;
-        cost.encode += encoding.elapsed().as_secs_f64();
-        let decoding = Instant::now();
-        let again: Vec<Vec<LineReading>> = mixed
-            .par_iter()
-            .map(|tokens| {
-                tokens
-                    .as_ref()
-                    .map_or(Ok(Vec::new()), |t| self.readout.read(t))
-            })
-            .collect::<Result<_, _>>()?;
-        cost.readout += decoding.elapsed().as_secs_f64();
-        for tokens in mixed.iter().flatten() {
-            let fine = |p: &&TokenPosition| p.detail == Detail::Local;
-            cost.tokens += tokens.positions.iter().filter(fine).count();
-        }
-        for (lines, again) in lines.iter_mut().zip(again) {
-            let mut again: BTreeMap<u32, LineReading> =
-                again.into_iter().map(|line| (line.row, line)).collect();
-            for line in lines {
-                if let Some(better) = again.remove(&line.row) {
-                    *line = better;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The tokens of a page's doubtful rows, from left to right: coarse ones, and in the place of
-    /// those that hold a doubtful character, fine ones. None where nothing is doubtful.
-    fn refine(
-        &self,
-        page: &Page,
-        coarse: &VisionTokens,
-        lines: &[LineReading],
-    ) -> Result<Option<VisionTokens>, PipelineError> {
-        let mut doubtful: BTreeMap<u32, (BBox, Vec<std::ops::Range<u32>>)> = BTreeMap::new();
-        for line in lines {
-            let characters = line.text.chars().zip(&line.confidences).zip(&line.columns);
-            let found: Vec<_> = characters
-                .filter(|((c, p), _)| *c != ' ' && **p < self.reread_below)
-                .map(|(_, columns)| columns.clone())
-                .collect();
-            if !found.is_empty() {
-                doubtful.insert(line.row, (line.bbox, found));
-            }
-        }
-        if doubtful.is_empty() {
-            return Ok(None);
-        }
-        let (mut kept, mut replaced) = (Vec::new(), Vec::new());
-        for (i, position) in coarse.positions.iter().enumerate() {
-            if let Some((_, columns)) = doubtful.get(&position.row) {
-                match columns.iter().any(|c| overlaps(c, position.bbox)) {
-                    true => replaced.push(*position),
-                    false => kept.push(i),
-                }
-            }
-        }
-        // Rows that follow one another are encoded together.
-        let mut regions: Vec<(u32, BBox)> = Vec::new();
-        for (&row, &(bbox, _)) in &doubtful {
-            match regions.last_mut() {
-                Some((last, region)) if *last + 1 == row => {
-                    (*last, *region) = (row, region.union(bbox));
-                }
-                _ => regions.push((row, bbox)),
-            }
-        }
-        let device = coarse.features.device();
-        let mut parts = vec![coarse.clone()];
-        for (_, bbox) in regions {
-            parts.push(self.encoder.encode(region(page, bbox))?);
-        }
-        let all = VisionTokens::concat(&parts, self.encoder.hidden_size(), &device)?;
-        let inside = |fine: &TokenPosition| {
-            let middle = fine.bbox.x + fine.bbox.width / 2;
-            replaced.iter().any(|own| {
-                own.row == fine.row && (own.bbox.x..own.bbox.x + own.bbox.width).contains(&middle)
-            })
-        };
-        let fine = (coarse.len()..all.len()).filter(|&i| inside(&all.positions[i]));
-        let mut order: Vec<usize> = kept.into_iter().chain(fine).collect();
-        order.sort_by_key(|&i| (all.positions[i].row, all.positions[i].bbox.x));
-        let rows: Vec<i32> = order.iter().map(|&i| i as i32).collect();
-        let rows = TensorData::new(rows, [order.len()]);
-        Ok(Some(VisionTokens {
-            features: all
-                .features
-                .select(0, Tensor::<1, Int>::from_data(rows, &device)),
-            positions: order.into_iter().map(|i| all.positions[i]).collect(),
-        }))
     }
 }
 
@@ -271,14 +169,6 @@ fn region(page: &Page, bbox: BBox) -> EncoderInput<'_> {
         region: Some(bbox),
         detail: Detail::Local,
     }
-}
-
-/// Whether a character lies in a token's box with more than a quarter of its width: boxes on pages
-/// that were scaled are rounded.
-fn overlaps(columns: &std::ops::Range<u32>, bbox: BBox) -> bool {
-    let left = columns.start.max(bbox.x);
-    let right = columns.end.min(bbox.x + bbox.width);
-    right > left && 4 * (right - left) > columns.end - columns.start
 }
 
 /// Share of the document that lies before the end of a page.

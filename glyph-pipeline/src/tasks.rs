@@ -39,6 +39,7 @@ pub(crate) use sentences::split_sentences;
 pub use sentences::{Sentence, sentences};
 pub(crate) use summarize::is_prose;
 pub use summarize::{SummarySentence, summarize};
+pub(crate) use terms::{is_stop_word, stem};
 pub(crate) use text::is_heading;
 
 /// Why a task could not be carried out.

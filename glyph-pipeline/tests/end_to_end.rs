@@ -100,7 +100,7 @@ fn coarser_ratios_cost_less_and_read_less() {
     };
     let drawn = visible(&document.text());
     let mut cheapest = usize::MAX;
-    for (size, right) in [(4, 0.999), (8, 0.99), (16, 0.995), (24, 0.9)] {
+    for (size, right) in [(4, 0.999), (8, 0.99), (16, 0.995), (24, 0.99), (48, 0.99)] {
         let pipeline = Pipeline::builder()
             .merge_sizes(4, size)
             .reread_below(0.0)
@@ -122,7 +122,7 @@ fn coarser_ratios_cost_less_and_read_less() {
         .merge_sizes(4, 5)
         .build()
         .expect_err("no such ratio");
-    assert!(error.to_string().contains("[4, 8, 16, 24]"), "{error}");
+    assert!(error.to_string().contains("[4, 8, 16, 24, 48]"), "{error}");
 }
 
 #[test]

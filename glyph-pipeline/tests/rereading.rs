@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use glyph_pipeline::decode::{BuiltinReadout, CalibrationTable, Charset, Readout};
+use glyph_pipeline::decode::{BuiltinReadout, CalibrationTable, CharacterKind, Charset, Readout};
 use glyph_pipeline::encode::{BuiltinEncoder, Detail, EncoderInput, VisionEncoder};
 use glyph_pipeline::render::{Document, RenderConfig, Typesetter};
 use glyph_pipeline::tasks::ReadLine;
@@ -52,7 +52,7 @@ fn confidences_are_calibrated() {
             lines.into_iter().flat_map(|l| l.confidences).collect()
         };
         let (raw, calibrated) = (confidences(&raw), confidences(&calibrated));
-        let calibration = table.of(cells);
+        let calibration = table.of(cells, CharacterKind::Own);
         let mut changed = 0;
         for (raw, calibrated) in raw.iter().zip(&calibrated) {
             // A box without ink is blank for certain.
@@ -107,7 +107,7 @@ fn doubtful_places_are_read_again() {
 #[test]
 fn where_all_is_doubtful_the_reading_is_the_fine_one() {
     let text = "Plain words, 中文 among them, and 3f9a2c77-01bd.\n".repeat(3) + &rare();
-    let fine = read(&text, Detail::Local, 0.0);
+    let fine = read(&text, Detail::Local, 2.0);
     let again = read(&text, Detail::Global, 2.0);
     assert_eq!(joined(&again), joined(&fine));
     // A coarse box with ink is doubtful, so every fine one is.
@@ -119,4 +119,64 @@ fn where_all_is_doubtful_the_reading_is_the_fine_one() {
             .zip(&fine.output)
             .all(|(a, b)| a.bbox == b.bbox)
     );
+}
+
+/// Full-width characters that straddle two patches, as after an odd number of letters.
+#[test]
+fn fine_doubtful_characters_are_looked_at_a_second_time() {
+    let names: Vec<char> = "沈洋沙纸冯岭敏们溪鹏河霞".chars().collect();
+    let name = |i: usize| [names[i % 12], names[i * 5 % 12], names[i * 7 % 12]];
+    let text: String = (0..400)
+        .flat_map(|i| {
+            [
+                name(i).iter().collect(),
+                "abc".repeat(i % 2 + 1),
+                " ".into(),
+            ]
+        })
+        .collect();
+    let kept = |reply: &Reply<Vec<ReadLine>>| -> Vec<char> {
+        joined(reply).chars().filter(|c| *c != ' ').collect()
+    };
+    let expected: Vec<char> = text.chars().filter(|c| *c != ' ').collect();
+    let wrong = |reply: &Reply<Vec<ReadLine>>| {
+        let read = kept(reply);
+        assert_eq!(read.len(), expected.len());
+        read.iter().zip(&expected).filter(|(a, b)| a != b).count()
+    };
+    let once = read(&text, Detail::Local, 0.0);
+    let twice = read(&text, Detail::Local, 0.9);
+    assert_eq!(once.tokens.vision_reread, 0);
+    assert!(twice.tokens.vision_reread > 0);
+    let local = once.tokens.vision_local + twice.tokens.vision_reread;
+    assert_eq!(twice.tokens.vision_local, local);
+    assert!(
+        wrong(&twice) < wrong(&once),
+        "{} of {}",
+        wrong(&twice),
+        wrong(&once)
+    );
+    // What is surer now is less often marked.
+    let marked = |reply: &Reply<Vec<ReadLine>>, below: f32| {
+        let all = reply.output.iter().flat_map(|l| &l.confidences);
+        all.filter(|p| **p < below).count()
+    };
+    assert!(marked(&twice, 0.9) < marked(&once, 0.9));
+}
+
+/// Looking a second time keeps the budget.
+#[test]
+fn crops_cost_no_more_than_their_budget() {
+    let text = "At the station 沈洋 met 冯敏 and x沙溪 or xx纸岭.\n".repeat(30);
+    let document = Document::from_text(&text);
+    for budget in [100, 300] {
+        let pipeline = Pipeline::builder()
+            .reread_below(1.1)
+            .max_vision_tokens(budget)
+            .build()
+            .expect("the embedded weights fit");
+        let reply = pipeline.ask(&document, "Who met 冯敏?").expect("it reads");
+        assert!(reply.tokens.vision_local > 0);
+        assert!(reply.tokens.vision_local <= budget, "{:?}", reply.tokens);
+    }
 }

@@ -107,6 +107,7 @@ impl OnnxEncoder {
                     column: column as u32,
                     detail,
                     merge_size: merge_size(detail) as u32,
+                    foreign: row.foreign,
                     bbox: part(row.bbox, column, columns),
                 });
             }

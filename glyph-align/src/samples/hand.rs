@@ -313,7 +313,7 @@ impl Pen {
 impl Raw {
     /// Anti-aliasing, colours, blur, noise and JPEG, each at random.
     fn inked(mut self, has_han: bool, px: f32, latin: &Font, rng: &mut impl Rng) -> DrawnLine {
-        let jagged = px >= 9.0 && rng.random_bool(0.08);
+        let jagged = px >= 9.0 && rng.random_bool(0.15);
         let gamma = rng.random_range(0.6..1.3f32);
         for v in &mut self.ink {
             *v = if jagged {

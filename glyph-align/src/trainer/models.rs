@@ -143,9 +143,7 @@ impl Trainable for ForeignModel {
         Self {
             reader: ReaderModel::init(device),
             // Parameters of its own, for the reader's are frozen.
-            trunk: BuiltinEncoderConfig::default()
-                .init(device)
-                .without_mergers(),
+            trunk: BuiltinEncoderConfig::second_trunk().init(device),
         }
     }
 
@@ -167,14 +165,18 @@ impl Trainable for ForeignModel {
             .collect()
     }
 
-    /// Takes the second trunk where the folder has one, and the reader's own where it has not.
+    /// Takes the second trunk where the folder has one, and the reader's own, widened, where it has
+    /// not.
     fn import(&mut self, dir: &Path) -> Result<(), AlignError> {
         self.reader.import(dir)?;
         let path = dir.join(FOREIGN);
         if path.exists() {
             return read_packed(&mut self.trunk, path);
         }
-        let bytes = bytes(&self.reader.encoder.without_mergers(), &path)?;
+        let stem_size = BuiltinEncoderConfig::second_trunk().stem_size;
+        let device = self.reader.devices().remove(0);
+        let own = self.reader.encoder.widened_trunk(stem_size, &device);
+        let bytes = bytes(&own, &path)?;
         load(
             &mut self.trunk,
             SafetensorsStore::from_bytes(Some(bytes)),
@@ -224,16 +226,24 @@ impl Trainable for RatioModel {
 
     /// In rehearsal, how far the tokens that come back are from those that were merged, as a share of
     /// their size; then what is misread of them. To give tokens back is a seventh of the work, and
-    /// shows from the first step on where each of them went.
+    /// shows from the first step on where each of them went. Tokens that are not made of others are
+    /// read from the start.
     fn losses(&self, batch: Batch) -> Vec<Tensor<1>> {
         let ReaderModel { encoder, readout } = &self.reader;
-        let tokens = encoder.merge(encoder.trunk(batch.pixel_values), LEVEL);
+        let patches = encoder.trunk(batch.pixel_values);
+        let tokens = encoder.merge(patches.clone(), LEVEL);
         let wanted: Tensor<2> = tokens.clone().flatten(0, 1);
         let power = wanted.clone().square().mean();
         batch
             .ratios
             .iter()
             .map(|&size| {
+                if self.coarser.base(size) == 1 {
+                    let squeezed = self.coarser.merge(patches.clone(), size).flatten(0, 1);
+                    let features = self.finer.cells(squeezed, size);
+                    let features = features.expect("what is squeezed is widened again");
+                    return batch.criterion.forward(readout, features);
+                }
                 let coarse = self.coarser.merge(tokens.clone(), size);
                 let fine = self.finer.split(coarse.flatten(0, 1), size);
                 if batch.rehearsal {

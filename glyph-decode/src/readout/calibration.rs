@@ -45,13 +45,31 @@ impl Calibration {
     }
 }
 
-/// A [`Calibration`] for each ratio, by the half-width cells that a token stands for.
+/// What a character is, as far as its calibration goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CharacterKind {
+    /// Of the style that the encoder was made for.
+    Own,
+    /// A half-width character in another style.
+    Foreign,
+    /// A full-width character in another style.
+    ForeignWide,
+}
+
+/// A [`Calibration`] for each ratio, by the half-width cells that a token stands for, and each kind
+/// of character.
 ///
-/// As JSON: `{"8": {"slope": 0.9, "intercept": 0.1}, "32": …}`. The example `calibrate_reader` fits
-/// it.
+/// As JSON: `{"own": {"8": {"slope": 0.9, "intercept": 0.1}, "32": …}, "foreign": {…},
+/// "foreign_wide": {…}}`. The example `calibrate_reader` fits it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct CalibrationTable(BTreeMap<usize, Calibration>);
+#[serde(deny_unknown_fields)]
+pub struct CalibrationTable {
+    own: BTreeMap<usize, Calibration>,
+    #[serde(default)]
+    foreign: BTreeMap<usize, Calibration>,
+    #[serde(default)]
+    foreign_wide: BTreeMap<usize, Calibration>,
+}
 
 impl CalibrationTable {
     /// The table of the embedded weights.
@@ -74,7 +92,8 @@ impl CalibrationTable {
             reason,
         };
         let table: Self = serde_json::from_str(json).map_err(|e| fail(e.to_string()))?;
-        for (cells, c) in &table.0 {
+        let foreign = table.foreign.iter().chain(&table.foreign_wide);
+        for (cells, c) in table.own.iter().chain(foreign) {
             if !(c.slope.is_finite() && c.slope > 0.0 && c.intercept.is_finite()) {
                 return Err(fail(format!(
                     "calibration of {cells} cells: expected a slope above 0, found {c:?}"
@@ -84,14 +103,25 @@ impl CalibrationTable {
         Ok(table)
     }
 
-    /// The calibration of tokens of so many cells; none leaves probabilities as they are.
-    pub fn of(&self, cells: usize) -> Calibration {
-        self.0.get(&cells).copied().unwrap_or_default()
+    /// The calibration of characters in tokens of so many cells; none leaves probabilities as they
+    /// are.
+    pub fn of(&self, cells: usize, kind: CharacterKind) -> Calibration {
+        let table = match kind {
+            CharacterKind::Own => &self.own,
+            CharacterKind::Foreign => &self.foreign,
+            CharacterKind::ForeignWide => &self.foreign_wide,
+        };
+        table.get(&cells).copied().unwrap_or_default()
     }
 
-    /// Sets the calibration of tokens of so many cells.
-    pub fn set(&mut self, cells: usize, calibration: Calibration) {
-        self.0.insert(cells, calibration);
+    /// Sets the calibration of characters in tokens of so many cells.
+    pub fn set(&mut self, cells: usize, kind: CharacterKind, calibration: Calibration) {
+        let table = match kind {
+            CharacterKind::Own => &mut self.own,
+            CharacterKind::Foreign => &mut self.foreign,
+            CharacterKind::ForeignWide => &mut self.foreign_wide,
+        };
+        table.insert(cells, calibration);
     }
 }
 
@@ -117,10 +147,15 @@ mod tests {
 
     #[test]
     fn tables_come_from_json() {
-        let json = r#"{"8": {"slope": 2.0, "intercept": -0.5}}"#;
+        let json = r#"{"own": {"8": {"slope": 2.0, "intercept": -0.5}},
+                       "foreign": {"8": {"slope": 1.5, "intercept": -1.0}}}"#;
         let table = CalibrationTable::from_json("a.json", json).expect("valid");
-        assert_eq!(table.of(8).slope, 2.0);
-        assert_eq!(table.of(32), Calibration::default());
+        assert_eq!(table.of(8, CharacterKind::Own).slope, 2.0);
+        assert_eq!(table.of(8, CharacterKind::Foreign).slope, 1.5);
+        assert_eq!(
+            table.of(32, CharacterKind::ForeignWide),
+            Calibration::default()
+        );
         let wrong = json.replace("2.0", "0.0");
         let error = CalibrationTable::from_json("a.json", &wrong).expect_err("no slope");
         assert!(error.to_string().contains("slope above 0"), "{error}");

@@ -1,9 +1,12 @@
 //! Finer tokens out of coarser ones.
 
-use burn::module::Module;
+use burn::module::{Initializer, Module, Param};
 use burn::nn::{Gelu, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
+use glyph_encode::builtin::RowBlock;
 use serde::{Deserialize, Serialize};
+
+use super::CELLS_PER_PATCH;
 
 /// A step from coarser tokens to finer ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,15 +25,43 @@ pub struct SplitStep {
 pub struct FinerConfig {
     /// Each ends at tokens that an expander reads or another step splits further.
     pub steps: Vec<SplitStep>,
+    /// What reads tokens whose patches were squeezed.
+    pub wideners: WidenerConfig,
     /// Width of a vision token.
     pub hidden_size: usize,
+}
+
+/// Sizes of the layers that read tokens of many patches at once, the mirror of
+/// [`SqueezerConfig`](glyph_encode::builtin::SqueezerConfig).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WidenerConfig {
+    /// Patches that a token stands for, one entry a reader of tokens.
+    pub merge_sizes: Vec<usize>,
+    /// Width of a patch's features.
+    pub patch_hidden_size: usize,
+    /// Transformer blocks along the row.
+    pub num_hidden_layers: usize,
+    /// Attention heads of a block.
+    pub num_attention_heads: usize,
+    /// Width of a block's feed-forward layer.
+    pub intermediate_size: usize,
+    /// Width of a cell's features, that of the readout.
+    pub cell_size: usize,
 }
 
 impl Default for FinerConfig {
     fn default() -> Self {
         let step = |from, to, hidden| SplitStep { from, to, hidden };
         Self {
-            steps: vec![step(8, 4, 512), step(24, 8, 512)],
+            steps: vec![step(8, 4, 512)],
+            wideners: WidenerConfig {
+                merge_sizes: vec![24, 48],
+                patch_hidden_size: 192,
+                num_hidden_layers: 2,
+                num_attention_heads: 6,
+                intermediate_size: 576,
+                cell_size: 64,
+            },
             hidden_size: 384,
         }
     }
@@ -52,6 +83,7 @@ impl FinerConfig {
                 })
                 .collect(),
             sizes: self.steps.iter().flat_map(|s| [s.from, s.to]).collect(),
+            wideners: self.wideners.init(d, device),
         }
     }
 }
@@ -62,6 +94,7 @@ pub struct FinerModel {
     steps: Vec<Splitter>,
     /// `from` and `to` of each step.
     sizes: Vec<usize>,
+    wideners: Vec<Widener>,
 }
 
 impl FinerModel {
@@ -82,7 +115,23 @@ impl FinerModel {
                 *step = step.clone().no_grad();
             }
         }
+        for widener in &mut self.wideners {
+            if !sizes.contains(&widener.merge) {
+                *widener = widener.clone().no_grad();
+            }
+        }
         self
+    }
+
+    /// Features of the cells of tokens whose patches were squeezed, as the readout's expanders make
+    /// them of finer tokens; `None` where tokens of `from` patches are split instead.
+    ///
+    /// # Shapes
+    /// - `tokens`: `[n, hidden_size]`
+    /// - output: `[n * 2 * from, cell_size]`
+    pub fn cells(&self, tokens: Tensor<2>, from: usize) -> Option<Tensor<2>> {
+        let widener = self.wideners.iter().find(|w| w.merge == from)?;
+        Some(widener.forward(tokens))
     }
 
     fn step(&self, from: usize) -> Option<usize> {
@@ -120,5 +169,54 @@ impl Splitter {
             .forward(self.activation.forward(self.up.forward(tokens)));
         let [_, width] = x.dims();
         self.norm.forward(x.reshape([n * (width / d), d]))
+    }
+}
+
+impl WidenerConfig {
+    fn init(&self, hidden_size: usize, device: &Device) -> Vec<Widener> {
+        let d = self.patch_hidden_size;
+        let block = || RowBlock::new(d, self.num_attention_heads, self.intermediate_size, device);
+        let widener = |&merge: &usize| Widener {
+            widen: LinearConfig::new(hidden_size / merge, d).init(device),
+            position: Initializer::Normal {
+                mean: 0.0,
+                std: 0.02,
+            }
+            .init([merge, d], device),
+            blocks: (0..self.num_hidden_layers).map(|_| block()).collect(),
+            norm: LayerNormConfig::new(d).init(device),
+            cells: LinearConfig::new(d, CELLS_PER_PATCH * self.cell_size).init(device),
+            cell_norm: LayerNormConfig::new(self.cell_size).init(device),
+            merge,
+        };
+        self.merge_sizes.iter().map(widener).collect()
+    }
+}
+
+/// Tokens of so many squeezed patches in, features of their cells out.
+#[derive(Module, Debug)]
+struct Widener {
+    widen: Linear,
+    position: Param<Tensor<2>>,
+    blocks: Vec<RowBlock>,
+    norm: LayerNorm,
+    cells: Linear,
+    cell_norm: LayerNorm,
+    merge: usize,
+}
+
+impl Widener {
+    fn forward(&self, tokens: Tensor<2>) -> Tensor<2> {
+        let [n, width] = tokens.dims();
+        let patches = tokens.reshape([n, self.merge, width / self.merge]);
+        let mut x = self.widen.forward(patches) + self.position.val().unsqueeze::<3>();
+        for block in &self.blocks {
+            x = block.forward(x);
+        }
+        let x = self.cells.forward(self.norm.forward(x));
+        let [_, _, cells] = x.dims();
+        let count = n * self.merge * CELLS_PER_PATCH;
+        self.cell_norm
+            .forward(x.reshape([count, cells / CELLS_PER_PATCH]))
     }
 }

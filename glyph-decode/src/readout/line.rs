@@ -150,6 +150,7 @@ mod tests {
             column,
             detail,
             merge_size: width / 14,
+            foreign: false,
             bbox: BBox {
                 x: 14 + column * width,
                 y: 14,

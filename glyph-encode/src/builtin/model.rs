@@ -52,6 +52,17 @@ impl Default for BuiltinEncoderConfig {
 }
 
 impl BuiltinEncoderConfig {
+    /// The second trunk, for rows that the built-in style did not draw: a wider stem, since a
+    /// character of many fonts and sizes has many pictures, and no mergers of its own.
+    pub fn second_trunk() -> Self {
+        Self {
+            stem_size: 768,
+            merge_sizes: Vec::new(),
+            merger_sizes: Vec::new(),
+            ..Self::default()
+        }
+    }
+
     /// Makes an encoder with fresh weights.
     pub fn init(&self, device: &Device) -> EncoderModel {
         let d = self.patch_hidden_size;
@@ -64,7 +75,7 @@ impl BuiltinEncoderConfig {
             }
             .init([PATCHES_PER_ROW, d], device),
             blocks: (0..self.num_hidden_layers)
-                .map(|_| Block::new(d, self.num_attention_heads, self.intermediate_size, device))
+                .map(|_| RowBlock::new(d, self.num_attention_heads, self.intermediate_size, device))
                 .collect(),
             norm: LayerNormConfig::new(d).init(device),
             mergers: self
@@ -84,20 +95,48 @@ pub struct EncoderModel {
     stem_in: Linear,
     stem_out: Linear,
     position: Param<Tensor<2>>,
-    blocks: Vec<Block>,
+    blocks: Vec<RowBlock>,
     norm: LayerNorm,
     mergers: Vec<Merger>,
     activation: Gelu,
 }
 
 impl EncoderModel {
-    /// The trunk alone, to be trained on other rows: what makes patches' features, and no mergers.
+    /// The trunk alone, its stem widened to `stem_size` at least, to be trained on other rows: it
+    /// makes the same patches' features, for nothing reads the new hidden units yet (Chen et al.,
+    /// Net2Net, arXiv 1511.05641).
     #[must_use]
-    pub fn without_mergers(&self) -> Self {
-        Self {
+    pub fn widened_trunk(&self, stem_size: usize, device: &Device) -> Self {
+        let [inputs, old] = self.stem_in.weight.dims();
+        let [_, outputs] = self.stem_out.weight.dims();
+        let mut trunk = Self {
             mergers: Vec::new(),
             ..self.clone()
+        };
+        if stem_size <= old {
+            return trunk;
         }
+        let (mut fresh_in, mut fresh_out) = (
+            LinearConfig::new(inputs, stem_size).init(device),
+            LinearConfig::new(stem_size, outputs).init(device),
+        );
+        let added = |t: Tensor<2>| t.narrow(1, old, stem_size - old);
+        fresh_in.weight = fresh_in
+            .weight
+            .map(|w| Tensor::cat(vec![self.stem_in.weight.val(), added(w)], 1));
+        fresh_in.bias = match (fresh_in.bias, &self.stem_in.bias) {
+            (Some(fresh), Some(own)) => Some(
+                fresh.map(|b| Tensor::cat(vec![own.val(), b.narrow(0, old, stem_size - old)], 0)),
+            ),
+            _ => None,
+        };
+        fresh_out.weight = fresh_out.weight.map(|w| {
+            let zeros = w.narrow(0, old, stem_size - old).zeros_like();
+            Tensor::cat(vec![self.stem_out.weight.val(), zeros], 0)
+        });
+        fresh_out.bias.clone_from(&self.stem_out.bias);
+        (trunk.stem_in, trunk.stem_out) = (fresh_in, fresh_out);
+        trunk
     }
 
     /// Features of each patch in the context of its row.
@@ -124,8 +163,10 @@ impl EncoderModel {
     }
 }
 
+/// A transformer block along a row, without a mask: attention and a feed-forward layer, each behind
+/// a norm (Xiong et al., arXiv 2002.04745).
 #[derive(Module, Debug)]
-struct Block {
+pub struct RowBlock {
     norm_attention: LayerNorm,
     qkv: Linear,
     proj: Linear,
@@ -136,8 +177,9 @@ struct Block {
     heads: usize,
 }
 
-impl Block {
-    fn new(d: usize, heads: usize, intermediate: usize, device: &Device) -> Self {
+impl RowBlock {
+    /// Makes a block of width `d`, which `heads` divides, with fresh weights.
+    pub fn new(d: usize, heads: usize, intermediate: usize, device: &Device) -> Self {
         Self {
             norm_attention: LayerNormConfig::new(d).init(device),
             qkv: LinearConfig::new(d, 3 * d).init(device),
@@ -150,7 +192,11 @@ impl Block {
         }
     }
 
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    /// Mixes along each row.
+    ///
+    /// # Shapes
+    /// - `x` and output: `[rows, n, d]`
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [rows, n, d] = x.dims();
         let head = d / self.heads;
         let qkv = self.qkv.forward(self.norm_attention.forward(x.clone()));
@@ -203,5 +249,27 @@ impl Merger {
             .down
             .forward(self.activation.forward(self.up.forward(x)));
         self.norm.forward(x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Distribution;
+
+    use super::*;
+
+    #[test]
+    fn a_wider_stem_makes_the_same_features_until_it_learns() {
+        let device = Device::default();
+        let model = BuiltinEncoderConfig::default().init(&device);
+        let wide = model.widened_trunk(320, &device);
+        assert_eq!(wide.stem_in.weight.dims(), [WINDOW_SIZE, 320]);
+        let shape = [2, PATCHES_PER_ROW, WINDOW_SIZE];
+        let pixels = Tensor::<3>::random(shape, Distribution::Uniform(0.0, 1.0), &device);
+        let (own, wide) = (model.trunk(pixels.clone()), wide.trunk(pixels));
+        let error: f32 = (own - wide).abs().max().into_scalar();
+        assert!(error < 1e-4, "{error}");
+        let same = model.widened_trunk(8, &device);
+        assert_eq!(same.stem_in.weight.dims(), [WINDOW_SIZE, 256]);
     }
 }

@@ -266,3 +266,38 @@ fn tokens_lie_where_their_letters_do() {
         }
     }
 }
+
+#[test]
+fn staggered_rows_begin_half_a_patch_further_left() {
+    let typesetter = Typesetter::new(RenderConfig::builtin()).expect("the embedded fonts");
+    let document = Document::from_text(TEXT);
+    let page = typesetter.pages(&document).next().expect("a page");
+    let page = page.expect("text renders");
+    let foreign = proportional("{\"font-size\": 12}");
+    for page in [&page, &foreign] {
+        for row in text_rows(page) {
+            let moved = row.staggered();
+            assert_eq!((moved.number, moved.foreign), (row.number, row.foreign));
+            assert_eq!(
+                (moved.bbox.y, moved.bbox.height),
+                (row.bbox.y, row.bbox.height)
+            );
+            for y in 0..PATCH_SIZE {
+                let own = &row.pixels[y * row.stride..][..ROW_WIDTH];
+                let line = &moved.pixels[y * ROW_WIDTH..][..ROW_WIDTH];
+                assert!(line[..7].iter().all(|&p| p == 255));
+                assert_eq!(line[7..], own[..ROW_WIDTH - 7]);
+            }
+            let columns = ROW_WIDTH / PATCH_SIZE;
+            for column in 1..columns {
+                let (before, here) = (row.part(column - 1, columns), row.part(column, columns));
+                let part = moved.part(column, columns);
+                assert_eq!(part.x, before.x + before.width / 2);
+                assert_eq!(part.x + part.width, here.x + here.width / 2);
+            }
+        }
+    }
+    // On the grid that is a half-width cell.
+    let first = text_rows(&page)[0].staggered();
+    assert_eq!(first.part(0, 48).x + 7, CellLayout::BUILTIN.x0);
+}

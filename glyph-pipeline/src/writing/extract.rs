@@ -1,5 +1,7 @@
 //! Key information as JSON of a given form.
 
+mod fields;
+
 use std::time::Instant;
 
 use glyph_decode::FinishReason;
@@ -15,6 +17,8 @@ use crate::{Pipeline, PipelineError, Reply};
 
 /// Tokens of the text that the information is taken from.
 const TEXT_TOKENS: usize = 1200;
+/// Tokens of the text that one field of several is taken from: a small model takes what is near.
+const FIELD_TOKENS: usize = 160;
 /// Tokens that the JSON may have.
 const JSON_TOKENS: usize = 512;
 
@@ -60,14 +64,23 @@ impl Pipeline {
         let started = Instant::now();
         let scan = self.scan(document)?;
         let choosing = Instant::now();
-        let words = schema_words(schema);
-        let mut scores = tasks::rank(&words, &scan.lines);
+        let mut fields = fields::fields(schema);
+        let words_of: Vec<String> = fields.iter().map(schema_words).collect();
+        let mut scores = vec![0.0f32; scan.lines.len()];
+        for words in &words_of {
+            for (score, own) in scores.iter_mut().zip(tasks::rank(words, &scan.lines)) {
+                *score = score.max(own);
+            }
+        }
         // Dates, amounts and addresses seldom stand beside the name of their field.
         let least = scores.iter().copied().fold(1.0, f32::max) * 0.01;
-        let fields: Vec<String> = words.split(',').map(|w| w.trim().to_owned()).collect();
+        let names: Vec<String> = words_of
+            .iter()
+            .flat_map(|words| words.split(',').map(|w| w.trim().to_owned()))
+            .collect();
         for (score, wanted) in scores
             .iter_mut()
-            .zip(tasks::candidate_lines(&scan.lines, &fields))
+            .zip(tasks::candidate_lines(&scan.lines, &names))
         {
             if wanted {
                 *score = score.max(least);
@@ -75,29 +88,60 @@ impl Pipeline {
         }
         let choosing = choosing.elapsed().as_secs_f64();
         let mut read = self.crop(document, &scan, &scores, 1)?;
-        let mut passages = self.passages_for(writer, &words, &read.output, TEXT_TOKENS)?;
-        // As in the document: what belongs together stands together.
-        passages.sort_by_key(|p| p.sentences.first().map(|s| s.lines.start));
-        let mut text = String::new();
-        for passage in &passages {
-            text += &passage.text();
-            text.push('\n');
-        }
-        let user = format!("Text:\n{text}\nWrite the JSON with these fields: {words}");
-        let request = WriteRequest {
-            system: SYSTEM,
-            user: &user,
-            max_new_tokens: JSON_TOKENS,
-            schema: Some(schema),
-            copy_from: Some(&text),
+        let most = match fields.len() {
+            1 => TEXT_TOKENS,
+            _ => FIELD_TOKENS,
         };
-        let written = self.write(writer, &request, Span::ALL)?;
-        read.tokens.writer.add(&written.usage);
-        let value = parse_json(writer.name(), &written.text, &written.finish_reason)?;
-        let mut pages_given: Vec<u32> = passages.iter().map(|p| p.page).collect();
+        let mut parts = Vec::new();
+        let (mut pages_given, mut unsupported) = (Vec::new(), Vec::new());
+        for (i, (field, words)) in fields.iter_mut().zip(&words_of).enumerate() {
+            let offered = match words_of.len() {
+                1 => Vec::new(),
+                _ => fields::offer(field, words, &read.output),
+            };
+            let mut text = String::new();
+            if offered.is_empty() {
+                let mut passages = self.passages_for(writer, words, &read.output, most)?;
+                // As in the document: what belongs together stands together.
+                passages.sort_by_key(|p| p.sentences.first().map(|s| s.lines.start));
+                for passage in &passages {
+                    text += &passage.text();
+                    text.push('\n');
+                    pages_given.push(passage.page);
+                }
+            }
+            for value in &offered {
+                if !text.contains(&value.context) {
+                    text += &value.context;
+                    text.push('\n');
+                }
+                pages_given.push(value.page);
+            }
+            let request = WriteRequest {
+                system: SYSTEM,
+                user: &format!("Text:\n{text}\nWrite the JSON with these fields: {words}"),
+                max_new_tokens: JSON_TOKENS,
+                schema: Some(field),
+                copy_from: offered.is_empty().then_some(text.as_str()),
+            };
+            let part = |i: usize| i as f64 / words_of.len() as f64;
+            let span = Span {
+                from: part(i),
+                to: part(i + 1),
+                ..Span::ALL
+            };
+            let written = self.write(writer, &request, span)?;
+            read.tokens.writer.add(&written.usage);
+            let own = parse_json(writer.name(), &written.text, &written.finish_reason)?;
+            // What was offered stands there.
+            if offered.is_empty() {
+                collect_unsupported(&own, &plain(&text), &mut unsupported);
+            }
+            parts.push(own);
+        }
+        pages_given.sort_unstable();
         pages_given.dedup();
-        let mut unsupported = Vec::new();
-        collect_unsupported(&value, &plain(&text), &mut unsupported);
+        let value = fields::join(parts);
         let output = JsonExtraction {
             value,
             pages_given,

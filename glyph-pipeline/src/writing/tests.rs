@@ -11,6 +11,7 @@ use crate::{Pipeline, PipelineError, Stage};
 struct Says<F> {
     say: F,
     asked: Arc<Mutex<Vec<String>>>,
+    schemas: Arc<Mutex<Vec<serde_json::Value>>>,
     finish_reason: FinishReason,
 }
 
@@ -19,6 +20,7 @@ impl<F: Fn(&str) -> String + Send + Sync> Says<F> {
         Self {
             say,
             asked: Arc::default(),
+            schemas: Arc::default(),
             finish_reason: FinishReason::Eos(0),
         }
     }
@@ -48,6 +50,10 @@ impl<F: Fn(&str) -> String + Send + Sync> Writer for Says<F> {
             .lock()
             .expect("no thread panicked")
             .push(request.user.to_owned());
+        self.schemas
+            .lock()
+            .expect("no thread panicked")
+            .extend(request.schema.cloned());
         let cancelled = progress(0.5).is_break();
         let text = (self.say)(request.user);
         usage.generated_tokens = self.count_tokens(&text)?;
@@ -319,21 +325,55 @@ fn extraction_gives_json_and_tells_what_is_nowhere() {
     let schema = json!({"type": "object", "properties": {
         "engineer": {"type": "string"}, "heightInMetres": {"type": "integer"},
         "colour": {"type": "string"}}});
-    let writer = Says::new(|_| {
-        r#"{"engineer": "Isobel Tarrant", "heightInMetres": 41, "colour": "purple"}"#.to_owned()
+    // Each field is asked for by itself.
+    let writer = Says::new(|request| {
+        let says = |words: &str| request.contains(&format!("fields: {words}"));
+        let own = match () {
+            () if says("engineer") => r#"{"engineer": "Isobel Tarrant"}"#,
+            () if says("height in metres") => r#"{"heightInMetres": 41}"#,
+            () => r#"{"colour": "purple"}"#,
+        };
+        own.to_owned()
     });
     let asked = writer.asked.clone();
     let reply = pipeline(writer)
         .extract_json(&document(), &schema)
         .expect("it extracts");
-    assert_eq!(reply.output.value["engineer"], "Isobel Tarrant");
-    assert_eq!(reply.output.unsupported, ["purple"]);
-    assert_eq!(reply.output.pages_given.first(), Some(&1));
-    let asked = asked.lock().expect("no thread panicked")[0].clone();
-    assert!(
-        asked.contains("height in metres") && asked.contains("41 metres"),
-        "{asked}"
+    assert_eq!(
+        reply.output.value,
+        json!({"engineer": "Isobel Tarrant", "heightInMetres": 41, "colour": "purple"})
     );
+    assert_eq!(reply.output.unsupported, ["purple"]);
+    assert_eq!(reply.output.pages_given, [1]);
+    let asked = asked.lock().expect("no thread panicked").clone();
+    assert_eq!(asked.len(), 3);
+    let height = asked.iter().find(|a| a.contains("height in metres"));
+    assert!(height.is_some_and(|a| a.contains("41 metres")), "{asked:?}");
+
+    // A field whose value has a form is chosen among what has it.
+    let typed = json!({"type": "object", "properties": {
+        "email": {"type": "string"},
+        "workBegins": {"type": "string", "format": "date"}}});
+    let writer = Says::new(|_| r#"{"workBegins": "2024-06-03"}"#.to_owned());
+    let schemas = writer.schemas.clone();
+    pipeline(writer)
+        .extract_json(&document(), &typed)
+        .expect("it extracts");
+    let schemas = schemas.lock().expect("no thread panicked").clone();
+    let offered = |i: usize, name: &str| schemas[i]["properties"][name]["enum"].clone();
+    assert_eq!(offered(0, "email"), json!(["works@corran-harbour.example"]));
+    assert_eq!(offered(1, "workBegins"), json!(["2024-06-03"]));
+
+    // What says more than which fields there are is asked for at once.
+    let mut least = schema.clone();
+    least["minProperties"] = json!(2);
+    let writer = Says::new(|_| r#"{"engineer": "Isobel Tarrant", "colour": "grey"}"#.to_owned());
+    let asked = writer.asked.clone();
+    let reply = pipeline(writer)
+        .extract_json(&document(), &least)
+        .expect("it extracts");
+    assert_eq!(reply.output.value["engineer"], "Isobel Tarrant");
+    assert_eq!(asked.lock().expect("no thread panicked").len(), 1);
 
     let mut cut = Says::new(|_| r#"{"engineer": "Iso"#.to_owned());
     cut.finish_reason = FinishReason::Length;

@@ -20,6 +20,9 @@ use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::task::{Event, Outcome, ProgressOut};
 
+/// How long runs that were told to stop have to notice it, between two groups of pages.
+const LAST: Duration = Duration::from_secs(10);
+
 /// Between two looks whether a job was cancelled, and two notes of how far it is.
 const WATCH: Duration = Duration::from_millis(400);
 /// A job that waits for so long may have lost its ticket: it gets another.
@@ -128,7 +131,7 @@ impl Worker {
             }
             let last = async { while takers.join_next().await.is_some() {} };
             // Whoever is still running after that is found by the end of its lease.
-            let _ = tokio::time::timeout(Duration::from_secs(3), last).await;
+            let _ = tokio::time::timeout(LAST, last).await;
         }
         watching.abort();
     }
