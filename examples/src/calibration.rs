@@ -116,6 +116,7 @@ mod tests {
                 Judged {
                     confidence,
                     right: draw < 0.5 * confidence,
+                    wide: false,
                 }
             })
             .collect()

@@ -37,6 +37,8 @@ fn chart(path: &Path, curves: &[Curve]) -> Result<(), Box<dyn std::error::Error>
         FontStyle::Normal,
         include_bytes!("../../glyph-render/assets/fonts/dejavu-sans.ttf"),
     );
+    let ratios = curves.iter().flat_map(|c| &c.points).map(|p| p.0);
+    let right = ratios.fold(21.0, f64::max) * 1.05;
     let root = BitMapBackend::new(path, (900, 520)).into_drawing_area();
     root.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&root)
@@ -44,7 +46,7 @@ fn chart(path: &Path, curves: &[Curve]) -> Result<(), Box<dyn std::error::Error>
         .margin(14)
         .x_label_area_size(42)
         .y_label_area_size(70)
-        .build_cartesian_2d(0f64..22f64, FLOOR..1.005)?;
+        .build_cartesian_2d(0f64..right, FLOOR..1.005)?;
     chart
         .configure_mesh()
         .max_light_lines(1)
