@@ -19,6 +19,7 @@ pub mod bert;
 mod error;
 mod losses;
 mod samples;
+mod seeded;
 mod segmenter;
 mod sentences;
 mod trainer;

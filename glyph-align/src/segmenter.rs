@@ -17,6 +17,7 @@ use glyph_render::half_cells;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::seeded::seeded;
 use crate::trainer::cosine_schedule;
 use crate::{AlignError, Corpus, DrawnLine, Fonts, TextSource};
 
@@ -134,9 +135,8 @@ impl SegmenterTrainer {
         device: &Device,
     ) -> Self {
         let device = device.clone().autodiff();
-        device.seed(seed);
         Self {
-            model: SegmenterModel::init(&device),
+            model: seeded(&device, seed, || SegmenterModel::init(&device)),
             optimizer: AdamWConfig::new().with_weight_decay(0.001).init(),
             source: TextSource::new(corpus),
             fonts,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::samples::Hands;
 use crate::samples::pixel_values;
+use crate::seeded::seeded;
 use crate::{AlignError, Corpus, Fonts, ReadingLoss, Sample, TextSource};
 
 pub(crate) mod checkpoint;
@@ -130,9 +131,9 @@ impl<M: Trainable> Trainer<M> {
         device: &Device,
     ) -> Result<Self, AlignError> {
         let device = device.clone().autodiff();
-        device.seed(config.seed);
+        let model = seeded(&device, config.seed, || M::init(&device));
         Ok(Self {
-            model: M::init(&device).prepare(&config),
+            model: model.prepare(&config),
             optimizer: AdamWConfig::new()
                 .with_weight_decay(config.weight_decay)
                 .with_beta_2(0.98)

@@ -211,6 +211,7 @@ impl TokenPath {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seeded::seeded;
 
     fn passage(text: &str, config: &AlignmentHeadConfig) -> PassageWords {
         PassageWords::of_text(text, config.buckets as u32)
@@ -219,12 +220,11 @@ mod tests {
     #[test]
     fn embeddings_have_length_one_and_do_not_depend_on_the_batch() {
         let device = Device::default();
-        device.seed(3);
         let config = AlignmentHeadConfig::new()
             .with_buckets(512)
             .with_word_size(32)
             .with_token_size(8);
-        let head = config.init(&device);
+        let head = seeded(&device, 3, || config.init(&device));
         let (a, b) = (
             passage("a short one", &config),
             passage("and a passage of more words", &config),
@@ -259,8 +259,7 @@ mod tests {
             .with_buckets(64)
             .with_word_size(32);
         let empty = PassageWords::default();
-        let out = config
-            .init(&device)
+        let out = seeded(&device, 3, || config.init(&device))
             .forward(WordBatch::new(&[&empty], &device), None)
             .expect("it fits");
         let values: Vec<f32> = out.into_data().try_to_vec().expect("f32");

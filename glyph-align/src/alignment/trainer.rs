@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::ImageTower;
+use crate::seeded::seeded;
 use crate::trainer::{checkpoint, cosine_schedule};
 use crate::{AlignError, AlignmentLoss, AlignmentLossConfig};
 
@@ -152,7 +153,6 @@ impl<M: ImageTower> AlignmentTrainer<M> {
         device: &Device,
     ) -> Result<Self, AlignError> {
         let device = device.clone().autodiff();
-        device.seed(config.seed);
         let width = passages.first().map_or(0, |p| p.text_emb.len());
         if let Some(other) = passages.iter().find(|p| p.text_emb.len() != width) {
             return Err(AlignError::Shape {
@@ -169,7 +169,7 @@ impl<M: ImageTower> AlignmentTrainer<M> {
             });
         }
         Ok(Self {
-            model: init(&device),
+            model: seeded(&device, config.seed, || init(&device)),
             optimizer: AdamWConfig::new()
                 .with_weight_decay(config.weight_decay)
                 .with_beta_2(0.98)
