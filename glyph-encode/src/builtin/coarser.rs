@@ -85,7 +85,7 @@ impl CoarserConfig {
 ///
 /// A token of 8 patches is made of two of 4: a step only has to pack what the encoder's own merger
 /// already made, and learns on top of an encoder that stays as it is. Tokens of 24 and 48 patches
-/// are made of the patches themselves, see [`Squeezer`].
+/// are made of the patches themselves, each squeezed to its share of the token by the same weights.
 #[derive(Module, Debug)]
 pub struct CoarserModel {
     steps: Vec<Merger>,
