@@ -28,6 +28,7 @@ use glyph_render::BBox;
 use crate::rows::{Row, Segmenter, text_rows};
 use crate::{
     Detail, EncodeError, EncoderInput, TokenGrid, TokenPosition, VisionEncoder, VisionTokens,
+    check_pixel_count,
 };
 
 /// Rows that go through the network at once: bounds memory, and keeps a core's cache warm.
@@ -206,16 +207,7 @@ impl BuiltinEncoder {
         staggered: bool,
     ) -> Result<VisionTokens, EncodeError> {
         let page = input.page;
-        let expected = page.width as usize * page.height as usize;
-        if page.pixels.len() != expected {
-            return Err(EncodeError::PixelCount {
-                page: page.number,
-                width: page.width,
-                height: page.height,
-                expected,
-                found: page.pixels.len(),
-            });
-        }
+        check_pixel_count(page)?;
         let mut rows = text_rows(page);
         rows.retain(|row| input.region.is_none_or(|r| touches(row.bbox, r)));
         if staggered {

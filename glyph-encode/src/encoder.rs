@@ -39,6 +39,24 @@ impl<'a> EncoderInput<'a> {
     }
 }
 
+/// Checks that a page has as many pixels as its size says, which encoders do first.
+///
+/// # Errors
+/// If it has not.
+pub fn check_pixel_count(page: &Page) -> Result<(), EncodeError> {
+    let expected = page.width as usize * page.height as usize;
+    if page.pixels.len() == expected {
+        return Ok(());
+    }
+    Err(EncodeError::PixelCount {
+        page: page.number,
+        width: page.width,
+        height: page.height,
+        expected,
+        found: page.pixels.len(),
+    })
+}
+
 /// Number of vision tokens that a box of pixels costs at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenGrid {

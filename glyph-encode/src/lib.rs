@@ -23,7 +23,9 @@ pub mod towers;
 
 pub use builtin::BuiltinEncoder;
 pub use cache::{CachedEncoder, FeatureCache, FeatureStore};
-pub use encoder::{Detail, EncoderInput, TokenGrid, TokenPosition, VisionEncoder, VisionTokens};
+pub use encoder::{
+    Detail, EncoderInput, TokenGrid, TokenPosition, VisionEncoder, VisionTokens, check_pixel_count,
+};
 pub use error::EncodeError;
 pub use glyph_render::{BBox, CellLayout, Page};
 pub use hierarchy::{

@@ -51,7 +51,7 @@ pub use tiles::{ImageTiles, TileConfig, TileLayout, TilePreprocessor};
 use glyph_render::Page;
 use image::RgbImage;
 
-use crate::EncodeError;
+use crate::{EncodeError, check_pixel_count};
 
 /// A page as a colour picture: its colours where it has any, or each grey value three times.
 ///
@@ -59,28 +59,20 @@ use crate::EncodeError;
 ///
 /// If the pixels do not fill the page.
 pub fn page_to_rgb(page: &Page) -> Result<RgbImage, EncodeError> {
-    let expected = page.width as usize * page.height as usize;
-    if page.pixels.len() != expected {
-        return Err(EncodeError::PixelCount {
-            page: page.number,
-            width: page.width,
-            height: page.height,
-            expected,
-            found: page.pixels.len(),
-        });
-    }
+    check_pixel_count(page)?;
+    let expected = 3 * page.pixels.len();
     let bytes = match &page.color {
         Some(color) => color.clone(),
         None => page.pixels.iter().flat_map(|&grey| [grey; 3]).collect(),
     };
     let found = bytes.len();
     RgbImage::from_raw(page.width, page.height, bytes)
-        .filter(|_| found == 3 * expected)
+        .filter(|_| found == expected)
         .ok_or(EncodeError::ColorCount {
             page: page.number,
             width: page.width,
             height: page.height,
-            expected: 3 * expected,
+            expected,
             found,
         })
 }

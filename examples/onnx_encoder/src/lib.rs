@@ -19,7 +19,7 @@ use glyph_pipeline::encode::builtin::{
 };
 use glyph_pipeline::encode::{
     BBox, Detail, EncodeError, EncoderInput, Row, TokenGrid, TokenPosition, VisionEncoder,
-    VisionTokens, text_rows,
+    VisionTokens, check_pixel_count, text_rows,
 };
 
 /// What `build.rs` made of `onnx/local.onnx`.
@@ -126,16 +126,7 @@ impl OnnxEncoder {
 impl VisionEncoder for OnnxEncoder {
     fn encode(&self, input: EncoderInput<'_>) -> Result<VisionTokens, EncodeError> {
         let page = input.page;
-        let expected = page.width as usize * page.height as usize;
-        if page.pixels.len() != expected {
-            return Err(EncodeError::PixelCount {
-                page: page.number,
-                width: page.width,
-                height: page.height,
-                expected,
-                found: page.pixels.len(),
-            });
-        }
+        check_pixel_count(page)?;
         let mut rows = text_rows(page);
         rows.retain(|row| input.region.is_none_or(|region| lies_in(row.bbox, region)));
         let parts: Vec<VisionTokens> = rows

@@ -231,9 +231,6 @@ impl Trainable for RatioModel {
     fn losses(&self, batch: Batch) -> Vec<Tensor<1>> {
         let ReaderModel { encoder, readout } = &self.reader;
         let patches = encoder.trunk(batch.pixel_values);
-        let tokens = encoder.merge(patches.clone(), LEVEL);
-        let wanted: Tensor<2> = tokens.clone().flatten(0, 1);
-        let power = wanted.clone().square().mean();
         batch
             .ratios
             .iter()
@@ -244,10 +241,13 @@ impl Trainable for RatioModel {
                     let features = features.expect("what is squeezed is widened again");
                     return batch.criterion.forward(readout, features);
                 }
+                let tokens = encoder.merge(patches.clone(), LEVEL);
                 let coarse = self.coarser.merge(tokens.clone(), size);
                 let fine = self.finer.split(coarse.flatten(0, 1), size);
                 if batch.rehearsal {
-                    (fine - wanted.clone()).square().mean() / power.clone()
+                    let wanted: Tensor<2> = tokens.flatten(0, 1);
+                    let power = wanted.clone().square().mean();
+                    (fine - wanted).square().mean() / power
                 } else {
                     batch.criterion.forward(readout, readout.cells(fine, LEVEL))
                 }

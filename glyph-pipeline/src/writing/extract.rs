@@ -88,17 +88,14 @@ impl Pipeline {
         }
         let choosing = choosing.elapsed().as_secs_f64();
         let mut read = self.crop(document, &scan, &scores, 1)?;
-        let most = match fields.len() {
-            1 => TEXT_TOKENS,
-            _ => FIELD_TOKENS,
+        let (most, typed) = match fields.len() {
+            1 => (TEXT_TOKENS, Vec::new()),
+            _ => (FIELD_TOKENS, fields::typed(&read.output)),
         };
         let mut parts = Vec::new();
         let (mut pages_given, mut unsupported) = (Vec::new(), Vec::new());
         for (i, (field, words)) in fields.iter_mut().zip(&words_of).enumerate() {
-            let offered = match words_of.len() {
-                1 => Vec::new(),
-                _ => fields::offer(field, words, &read.output),
-            };
+            let offered = fields::offer(field, words, &typed, &read.output);
             let mut text = String::new();
             if offered.is_empty() {
                 let mut passages = self.passages_for(writer, words, &read.output, most)?;

@@ -102,10 +102,39 @@ const FORMS: &[(ExtractionKind, &str, &[&str])] = &[
     (ExtractionKind::Doi, "", &["doi"]),
 ];
 
-/// The values in `lines` that have the form of a field's value, where its format or its words tell
-/// that form and it is a free string: those nearest to the field's words first. The schema is made
-/// to choose among them.
-pub(super) fn offer(field: &mut Value, words: &str, lines: &[ReadLine]) -> Vec<Extraction> {
+/// A value that is known by its form.
+pub(super) struct Typed {
+    /// The value; its context is its sentence, which says more of it than the rows it stands on.
+    value: Extraction,
+    /// Index of the line that it begins on.
+    line: usize,
+}
+
+/// The values in `lines` that are known by their form.
+pub(super) fn typed(lines: &[ReadLine]) -> Vec<Typed> {
+    let sentences = tasks::sentences(lines);
+    let of = |mut value: Extraction| {
+        let first = |l: &ReadLine| (l.page, l.line) == (value.page, value.line);
+        let line = lines.iter().position(first)?;
+        let around = |s: &&Sentence| s.lines.contains(&line) && s.text.contains(&value.value);
+        if let Some(sentence) = sentences.iter().find(around) {
+            value.context.clone_from(&sentence.text);
+        }
+        Some(Typed { value, line })
+    };
+    let found = tasks::extract::<&str>(lines, &[]);
+    found.into_iter().filter_map(of).collect()
+}
+
+/// Those of the `typed` values in `lines` that have the form of a field's value, where its format or
+/// its words tell that form and it is a free string: those nearest to the field's words first. The
+/// schema is made to choose among them.
+pub(super) fn offer(
+    field: &mut Value,
+    words: &str,
+    typed: &[Typed],
+    lines: &[ReadLine],
+) -> Vec<Extraction> {
     let own = field
         .get_mut("properties")
         .and_then(Value::as_object_mut)
@@ -132,23 +161,11 @@ pub(super) fn offer(field: &mut Value, words: &str, lines: &[ReadLine]) -> Vec<E
         return Vec::new();
     };
     let scores = tasks::rank(words, lines);
-    let sentences = tasks::sentences(lines);
-    let mut found: Vec<(usize, f32, Extraction)> = Vec::new();
-    for mut value in tasks::extract::<&str>(lines, &[]) {
-        if value.kind != *kind {
-            continue;
-        }
-        let first = |l: &ReadLine| (l.page, l.line) == (value.page, value.line);
-        let Some(at) = lines.iter().position(first) else {
-            continue;
-        };
-        // A sentence says more of a value than the rows that it stands on.
-        let around = |s: &&Sentence| s.lines.contains(&at) && s.text.contains(&value.value);
-        if let Some(sentence) = sentences.iter().find(around) {
-            value.context.clone_from(&sentence.text);
-        }
-        found.push((shared_words(&value.context, words), scores[at], value));
-    }
+    let mut found: Vec<(usize, f32, &Extraction)> = typed
+        .iter()
+        .filter(|typed| typed.value.kind == *kind)
+        .map(|Typed { value, line }| (shared_words(&value.context, words), scores[*line], value))
+        .collect();
     // Where a sentence has the field's words in it, others are not asked.
     let most = found.iter().map(|f| f.0).max().unwrap_or(0);
     found.retain(|f| f.0 == most);
@@ -163,7 +180,7 @@ pub(super) fn offer(field: &mut Value, words: &str, lines: &[ReadLine]) -> Vec<E
         };
         if texts.len() < MOST_VALUES && !texts.contains(&text.into()) {
             texts.push(text.into());
-            offered.push(value);
+            offered.push(value.clone());
         }
     }
     if !texts.is_empty() {
