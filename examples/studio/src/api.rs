@@ -3,6 +3,7 @@
 pub mod documents;
 mod guard;
 mod jobs;
+mod linger;
 mod openai;
 mod ops;
 pub mod render;
@@ -96,5 +97,6 @@ pub fn router(app: &Arc<App>) -> Router {
         .fallback(assets::serve)
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state(app.clone(), guard::guard))
+        .layer(middleware::map_request(linger::linger))
         .with_state(app.clone())
 }

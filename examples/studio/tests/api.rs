@@ -202,6 +202,17 @@ fn jobs_run_are_followed_cancelled_and_survive_a_restart() {
     assert_eq!(failed["attempts"], 1);
 }
 
+/// A client that is still sending when it is refused gets to know why.
+#[test]
+fn a_refused_upload_is_read_to_its_end() {
+    let (_data, server) = server(&["--max-upload-mb", "1"]);
+    for megabytes in [2, 8, 32] {
+        let file = vec![b'a'; megabytes << 20];
+        let reply = server.form("/api/v1/documents", &[("a.txt", &file)]);
+        assert_eq!(reply.status, 413, "{megabytes} MB");
+    }
+}
+
 #[test]
 fn what_is_asked_in_the_wrong_way_is_refused_with_a_reason() {
     let (_data, server) = server(&["--max-upload-mb", "1", "--max-pages", "50"]);
