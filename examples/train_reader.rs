@@ -3,7 +3,7 @@
 //! Writes checkpoints to `--out` and goes on from there when started again; draws the loss as
 //! `loss.png`; at the end, or with `--export`, writes `encoder.safetensors` and
 //! `readout.safetensors`, the files that the crates embed. `--ratios 8,24,48 --init DIR` trains coarser ratios
-//! on top of the reader in `DIR`, `--second-trunk --init DIR` a trunk for pages in other styles.
+//! on top of the reader in `DIR`, `--second-trunk --init DIR` a trunk for pages in other styles, `--whole` all of it at once.
 
 #![allow(
     clippy::print_stdout,
@@ -18,6 +18,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use glyph_align::{
     Corpus, Fonts, ForeignModel, RatioModel, ReaderModel, Trainable, Trainer, TrainingConfig,
+    WholeModel,
 };
 use glyph_pipeline::DeviceSpec;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -36,12 +37,16 @@ struct Args {
     /// Train further ratios on top of the reader of `--init`, which stays as it is: writes
     /// `coarser.safetensors` and `finer.safetensors`.
     /// One number of patches a token for each.
-    #[arg(long, requires = "init", value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',')]
     ratios: Vec<usize>,
     /// Train a second trunk for rows in other hands on top of the reader of `--init`, which stays as it
     /// is: writes `foreign.safetensors`. Give `--foreign 1` and `--fonts` with it.
     #[arg(long, requires = "init", requires = "fonts", conflicts_with = "ratios")]
     second_trunk: bool,
+    /// Train everything at once: the reader, its second trunk for the rows of `--foreign`, and the
+    /// further `--ratios`. Writes all five files.
+    #[arg(long, conflicts_with = "second_trunk")]
+    whole: bool,
     /// Folder of checkpoints and results.
     #[arg(long, default_value = "out/reader")]
     out: PathBuf,
@@ -57,7 +62,7 @@ struct Args {
     /// Share of rows worn: moved by a pixel, noisy, or through JPEG.
     #[arg(long, default_value_t = TrainingConfig::default().worn)]
     worn: f64,
-    /// Share of natural passages in which some Han are exchanged for random ones.
+    /// Share of natural passages in which some characters are exchanged for random ones.
     #[arg(long, default_value_t = TrainingConfig::default().strangers)]
     strangers: f64,
     /// Share of rows in other hands, which `--fonts` draws.
@@ -84,7 +89,13 @@ fn main() -> Result<()> {
     let args = Args::parse();
     if args.second_trunk {
         train::<ForeignModel>(&args)
+    } else if args.whole {
+        train::<WholeModel>(&args)
     } else if !args.ratios.is_empty() {
+        anyhow::ensure!(
+            args.init.is_some(),
+            "--ratios: expected --init DIR with the reader that they stand on, or --whole"
+        );
         train::<RatioModel>(&args)
     } else {
         train::<ReaderModel>(&args)
@@ -108,10 +119,7 @@ fn train<M: Trainable>(args: &Args) -> Result<()> {
     };
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make {}", args.out.display()))?;
-    let names: Vec<String> = M::merge_sizes(&config)
-        .iter()
-        .map(|size| format!("{size} patches a token"))
-        .collect();
+    let names = M::names(&config);
     let mut trainer = Trainer::<M>::new(config, corpus, &device)?;
     if args.foreign > 0.0 {
         trainer = trainer.with_fonts(Fonts::open(&args.fonts)?)?;

@@ -45,7 +45,9 @@ for path in sorted(src.rglob("*")):
     if not path.is_file() or path.is_symlink():
         continue
     package = path.relative_to(src).parts[0]
-    if "handbook" in package and not re.search(r"html/(en-US|zh-CN)/", str(path)):
+    european = re.search(r"html/(de-DE|fr-FR|es-ES|nb-NO)/", str(path))
+    european = european or re.search(r"-(de|fr|es|it|pt)$", package)
+    if "handbook" in package and not european and not re.search(r"html/(en-US|zh-CN)/", str(path)):
         continue
     if package in held_out and not path.name.endswith(".txt.gz"):
         continue
@@ -59,7 +61,8 @@ for path in sorted(src.rglob("*")):
         continue
     han = sum("\u4e00" <= c <= "\u9fff" for c in s) / len(s)
     kind = "held-out" if package in held_out else "calibration" if package in calibration else "train"
-    parts.setdefault((kind, "zh" if han > 0.15 else "en"), []).append(s)
+    language = "zh" if han > 0.15 else "eu" if european else "en"
+    parts.setdefault((kind, language), []).append(s)
 for (kind, lang), texts in parts.items():
     out = dest / kind / f"{lang}.txt"
     out.parent.mkdir(parents=True, exist_ok=True)

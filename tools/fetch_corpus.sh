@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fetches the texts that the built-in reader is trained on and measured with, from Debian's
-# packages, into DIR/train/{en,zh}.txt, DIR/calibration/{en,zh}.txt, which confidences are fitted on,
-# and DIR/held-out/{en,zh}.txt (default: out/corpus), and
+# packages, into DIR/train/{en,zh,eu}.txt, DIR/calibration/{en,zh}.txt, which confidences are fitted
+# on, and DIR/held-out/{en,zh,eu}.txt (default: out/corpus; eu is German, French, Spanish and others),
 # DIR/align, English that image and text are aligned on, and
 # random words of jieba's dictionary of Chinese, from PyPI, into DIR/train/zh-words.txt.
 # Needs: apt-get, dpkg, python3 with pip, npm. Nothing of it is committed.
@@ -12,7 +12,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 train=(debian-policy debian-faq debian-handbook manpages manpages-zh debian-faq-zh-cn)
-held_out=(debian-reference-en debian-reference-zh-cn)
+held_out=(debian-reference-en debian-reference-zh-cn debian-reference-{de,es,fr,it})
 calibration=(debmake-doc)
 align=(wordnet-base anarchism)
 apt-get download -qq "${train[@]}" "${held_out[@]}" "${calibration[@]}" "${align[@]}"

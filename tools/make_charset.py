@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes glyph-decode/assets/charset.txt: the characters that the built-in reader knows.
 
-Line 1: the frequent ones (first softmax). Line 2: the rest (second softmax): all of GB2312.
+Line 1: the frequent ones (first softmax). Line 2: the rest (second softmax): all of GB2312, then the
+other letters of Europe's Latin alphabets, scripts of numbers, units and signs that texts use.
 The order is part of the trained weights: a change needs a new training run.
 """
 import pathlib
@@ -22,6 +23,12 @@ for row in list(range(0xA1, 0xAA)) + list(range(0xB0, 0xF8)):
         if c not in seen and not c.isspace():
             seen.add(c)
             tail.append(c)
+europe = [chr(c) for c in range(0x100, 0x180) if chr(c) not in "ĲĳĸĿŀŉſ"]
+signs = "ȘșȚțƒ₤₩₫₽₹₺₴⁰⁴⁵⁶⁷⁸⁹⁺⁻ⁿ₀₁₂₃₄₅₆₇₈₉⅓⅔⅛⅜⅝⅞⇔⇐∀∃∅∇∉⊂⊃⊆⊇✗☐☑☒㎡㎥㎏㎎㎜㎝㎞ℓ℉▶◀◦"
+for c in europe + list(signs):
+    if c not in seen:
+        seen.add(c)
+        tail.append(c)
 assert len(seen) == len(head) + len(tail) and len(head) == len(set(head))
 path = pathlib.Path(__file__).parent.parent / "glyph-decode" / "assets" / "charset.txt"
 path.write_text("".join(head) + "\n" + "".join(tail) + "\n", encoding="utf-8")

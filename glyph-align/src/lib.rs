@@ -12,7 +12,8 @@
 //!   retrieval.
 //! - [`Trainer`]: trains the built-in encoder and readout on drawn lines, with checkpoints: all of
 //!   them as a [`ReaderModel`], further ratios on top as a [`RatioModel`],
-//!   or a second trunk for rows in other hands as a [`ForeignModel`].
+//!   a second trunk for rows in other hands as a [`ForeignModel`], or all of it at once as a
+//!   [`WholeModel`].
 
 mod alignment;
 pub mod bert;
@@ -40,4 +41,5 @@ pub use segmenter::{SegmenterReport, SegmenterTrainer};
 pub use sentences::SentenceEncoder;
 pub use trainer::{
     Batch, ForeignModel, RatioModel, ReaderModel, StepReport, Trainable, Trainer, TrainingConfig,
+    WholeModel,
 };

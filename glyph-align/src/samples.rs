@@ -26,6 +26,8 @@ pub struct Sample {
     pub pixels: Vec<u8>,
     /// Contents of the [`CELLS_PER_ROW`] cells.
     pub cells: Vec<Cell>,
+    /// Whether the row is in another hand, which the encoder looks at with its second trunk.
+    pub foreign: bool,
 }
 
 /// What an encoder sees of samples.
@@ -75,7 +77,11 @@ impl Sample {
             }
             at += width;
         }
-        Self { pixels, cells }
+        Self {
+            pixels,
+            cells,
+            foreign: false,
+        }
     }
 
     /// Wears the row as images of pages are worn, legible still: moved by a pixel, with noise on 2 of

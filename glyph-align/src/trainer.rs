@@ -17,9 +17,11 @@ use crate::{AlignError, Corpus, Fonts, ReadingLoss, Sample, TextSource};
 
 pub(crate) mod checkpoint;
 mod models;
+mod whole;
 
 pub(crate) use checkpoint::cosine_schedule;
 pub use models::{Batch, ForeignModel, RatioModel, ReaderModel, Trainable};
+pub use whole::WholeModel;
 
 /// How to train.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,7 +41,7 @@ pub struct TrainingConfig {
     /// Share of rows worn, legible still ([`Sample::wear`]).
     #[serde(default)]
     pub worn: f64,
-    /// Share of natural passages in which some Han are exchanged for random ones, so that the
+    /// Share of natural passages in which some characters are exchanged for random ones, so that the
     /// reader looks instead of guessing ([`TextSource::with_strangers`]).
     #[serde(default)]
     pub strangers: f64,
@@ -277,6 +279,7 @@ impl<M: Trainable> Trainer<M> {
         let losses = self.model.losses(Batch {
             pixel_values,
             criterion,
+            foreign: samples.iter().map(|s| s.foreign).collect(),
             ratios: M::merge_sizes(&self.config),
             rehearsal: self.step < self.config.rehearsal,
         });

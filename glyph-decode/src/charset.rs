@@ -44,7 +44,9 @@ impl Charset {
     pub const TAIL: usize = 3;
     const FIRST_CHAR: usize = 4;
 
-    /// The shipped set: printable ASCII, Latin-1, typographic punctuation, all of GB2312.
+    /// The shipped set: printable ASCII, the letters of Europe's Latin alphabets, typographic
+    /// punctuation, all of GB2312 (Greek, Cyrillic and kana with it), and signs of measures and
+    /// mathematics.
     pub fn builtin() -> &'static Charset {
         static SET: OnceLock<Charset> = OnceLock::new();
         SET.get_or_init(|| {

@@ -11,7 +11,8 @@ use glyph_pipeline::{Pipeline, Reply};
 
 /// Rare Han: the hardest to read coarsely.
 fn rare() -> String {
-    let all: Vec<char> = Charset::builtin().chars().collect();
+    let is_han = |c: &char| ('\u{4e00}'..='\u{9fff}').contains(c);
+    let all: Vec<char> = Charset::builtin().chars().filter(is_han).collect();
     let rare = &all[all.len() - 1500..];
     (0..900).map(|i| rare[i * 7 % rare.len()]).collect()
 }

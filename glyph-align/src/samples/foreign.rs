@@ -35,18 +35,22 @@ impl Hands {
         text: &str,
         rng: &mut impl Rng,
     ) -> Option<Sample> {
-        match rng.random_range(0..100) {
-            0..=69 => Sample::foreign(&self.fonts, text, rng),
+        let sample = match rng.random_range(0..100) {
+            0..=69 => Sample::foreign(&self.fonts, text, rng)?,
             70..=81 => {
                 let sample = Sample::draw(&self.jagged, text);
-                Some(if rng.random_bool(0.2) {
+                if rng.random_bool(0.2) {
                     sample.weather(rng)
                 } else {
                     sample
-                })
+                }
             }
-            _ => Some(Sample::draw(builtin, text).weather(rng)),
-        }
+            _ => Sample::draw(builtin, text).weather(rng),
+        };
+        Some(Sample {
+            foreign: true,
+            ..sample
+        })
     }
 }
 
@@ -80,6 +84,7 @@ impl Sample {
         Some(Self {
             pixels: row.pixels,
             cells,
+            foreign: true,
         })
     }
 

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use glyph_decode::Charset;
+use glyph_render::half_cells;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
@@ -89,6 +90,12 @@ pub struct TextSource {
     han: Vec<char>,
     frequent: Vec<char>,
     others: Vec<char>,
+    /// Half-width characters beyond ASCII: letters, signs, typographic punctuation.
+    beyond_ascii: Vec<char>,
+    /// The frequent ones of these.
+    frequent_beyond_ascii: Vec<char>,
+    /// Full-width ones that are not Han.
+    wide: Vec<char>,
 }
 
 impl TextSource {
@@ -110,10 +117,26 @@ impl TextSource {
                 .copied()
                 .filter(|c| !is_han(c) && !c.is_ascii())
                 .collect(),
+            beyond_ascii: all
+                .iter()
+                .copied()
+                .filter(|&c| !c.is_ascii() && half_cells(c) == 1)
+                .collect(),
+            frequent_beyond_ascii: all[..Charset::builtin().head_classes() - 4]
+                .iter()
+                .copied()
+                .filter(|&c| !c.is_ascii() && half_cells(c) == 1)
+                .collect(),
+            wide: all
+                .iter()
+                .copied()
+                .filter(|c| !is_han(c) && half_cells(*c) == 2)
+                .collect(),
         }
     }
 
-    /// In this share of the passages from the corpus, exchanges some Han for random ones.
+    /// In this share of the natural passages, exchanges some characters for random ones of the same
+    /// width.
     #[must_use]
     pub fn with_strangers(mut self, share: f64) -> Self {
         self.strangers = share;
@@ -133,18 +156,17 @@ impl TextSource {
             rng.random_range(4..96)
         };
         let body = match rng.random_range(0..100) {
-            0..=34 => match &self.corpus {
-                Some(corpus) => {
-                    let text = corpus.passage(rng, cells);
-                    if self.strangers > 0.0 && rng.random_bool(self.strangers) {
-                        self.exchange(rng, &text)
-                    } else {
-                        text
-                    }
+            0..=44 => {
+                let text = match &self.corpus {
+                    Some(corpus) if rng.random_bool(0.78) => corpus.passage(rng, cells),
+                    _ => self.words(rng, cells),
+                };
+                if self.strangers > 0.0 && rng.random_bool(self.strangers) {
+                    self.exchange(rng, &text)
+                } else {
+                    text
                 }
-                None => self.words(rng, cells),
-            },
-            35..=44 => self.words(rng, cells),
+            }
             45..=56 => run(
                 rng,
                 cells,
@@ -161,19 +183,30 @@ impl TextSource {
         format!("{}{}", " ".repeat(indent), body)
     }
 
-    /// The text with some of its Han exchanged for random ones: rare characters amid plausible
-    /// words, where a reader that guesses from what surrounds them goes wrong.
+    /// The text with some of its characters exchanged for random ones: rare characters amid
+    /// plausible words, where a reader that guesses from what surrounds them goes wrong. Some
+    /// passages have a stranger in every line, others in every word.
     fn exchange(&self, rng: &mut impl Rng, text: &str) -> String {
         let is_han = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
-        text.chars()
-            .map(|c| {
-                if is_han(c) && rng.random_bool(0.15) {
-                    pick(&self.han, rng)
-                } else {
-                    c
-                }
-            })
-            .collect()
+        let share = *[0.02, 0.06, 0.15, 0.3].choose(rng).unwrap_or(&0.06);
+        let mut out = String::with_capacity(text.len());
+        for c in text.chars() {
+            if c.is_whitespace() || !rng.random_bool(share) {
+                out.push(c);
+            } else if is_han(c) {
+                let wide = rng.random_bool(0.2);
+                out.push(pick(if wide { &self.wide } else { &self.han }, rng));
+            } else if half_cells(c) == 2 {
+                out.push(pick(&self.wide, rng));
+            } else if rng.random_bool(0.4) {
+                out.push(pick(&self.frequent_beyond_ascii, rng));
+            } else if rng.random_bool(0.6) {
+                out.push(pick(&self.beyond_ascii, rng));
+            } else {
+                out.push(char::from(rng.random_range(0x21..0x7fu8)));
+            }
+        }
+        out
     }
 
     fn words(&self, rng: &mut impl Rng, cells: usize) -> String {
@@ -276,4 +309,38 @@ fn run<R: Rng>(
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    fn strangers_stand_amid_words_and_keep_every_width() {
+        let source = TextSource::new(None);
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let text = "The lamp is lit at dusk and put out at dawn, 一行文字，写在这里。".repeat(40);
+        let planted = source.exchange(&mut rng, &text);
+        let widths = |s: &str| s.chars().map(half_cells).collect::<Vec<_>>();
+        assert_eq!(widths(&planted), widths(&text));
+        // In words of ASCII, beside Han, and spaces stay.
+        let strangers: Vec<char> = (text.chars().zip(planted.chars()))
+            .filter(|(before, after)| before != after)
+            .map(|(before, after)| {
+                assert!(!before.is_whitespace());
+                after
+            })
+            .collect();
+        let share = strangers.len() as f64 / text.chars().count() as f64;
+        assert!((0.01..0.4).contains(&share), "{share}");
+        for kind in [
+            |c: char| ('\u{a1}'..='\u{ff}').contains(&c),
+            |c: char| c > '\u{ff}' && half_cells(c) == 1,
+            |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c),
+        ] {
+            assert!(strangers.iter().copied().any(kind), "{strangers:?}");
+        }
+    }
 }

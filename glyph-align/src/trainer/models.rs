@@ -18,7 +18,9 @@ pub struct Batch {
     pub pixel_values: Tensor<3>,
     /// What the rows' cells hold.
     pub criterion: ReadingLoss,
-    /// Patches of a token, for each of the ratios that a [`RatioModel`] learns.
+    /// Which rows are in other hands.
+    pub foreign: Vec<bool>,
+    /// Patches of a token, for each of the further ratios that are learned.
     pub ratios: Vec<usize>,
     /// Whether the step is one of the first [`TrainingConfig::rehearsal`] ones.
     ///
@@ -28,8 +30,16 @@ pub struct Batch {
 
 /// A model that reads rows of pixels.
 pub trait Trainable: Module {
-    /// Patches of a token for each loss, in the order of [`Trainable::losses`].
+    /// Patches of the tokens that are learned.
     fn merge_sizes(config: &TrainingConfig) -> Vec<usize>;
+
+    /// What each loss is of, in the order of [`Trainable::losses`].
+    fn names(config: &TrainingConfig) -> Vec<String> {
+        let sizes = Self::merge_sizes(config).into_iter();
+        sizes
+            .map(|size| format!("{size} patches a token"))
+            .collect()
+    }
 
     /// Fresh weights in the shipped sizes.
     fn init(device: &Device) -> Self;
@@ -132,7 +142,7 @@ pub struct ForeignModel {
 }
 
 /// The file of a second trunk.
-const FOREIGN: &str = "foreign.safetensors";
+pub(super) const FOREIGN: &str = "foreign.safetensors";
 
 impl Trainable for ForeignModel {
     fn merge_sizes(config: &TrainingConfig) -> Vec<usize> {
@@ -202,7 +212,7 @@ pub struct RatioModel {
 }
 
 /// Index of the reader's own merger and expander that the further ratios start from and end at.
-const LEVEL: usize = 0;
+pub(super) const LEVEL: usize = 0;
 
 impl Trainable for RatioModel {
     fn merge_sizes(config: &TrainingConfig) -> Vec<usize> {
@@ -271,7 +281,10 @@ impl Trainable for RatioModel {
 }
 
 /// Loads a packed file where there is one.
-fn read_packed<M: ModuleSnapshot>(module: &mut M, path: PathBuf) -> Result<(), AlignError> {
+pub(super) fn read_packed<M: ModuleSnapshot>(
+    module: &mut M,
+    path: PathBuf,
+) -> Result<(), AlignError> {
     let packed = match std::fs::read(&path) {
         Ok(packed) => packed,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -301,7 +314,7 @@ fn bytes<M: ModuleSnapshot>(module: &M, path: &Path) -> Result<Vec<u8>, AlignErr
 }
 
 /// Writes a module in eight bits.
-fn write_packed<M: ModuleSnapshot>(module: &M, path: PathBuf) -> Result<(), AlignError> {
+pub(super) fn write_packed<M: ModuleSnapshot>(module: &M, path: PathBuf) -> Result<(), AlignError> {
     let fail = |reason: String| AlignError::Write {
         path: path.clone(),
         reason,
