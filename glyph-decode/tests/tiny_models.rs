@@ -340,6 +340,30 @@ fn truncated_and_lying_files_are_errors() {
 }
 
 #[test]
+fn tensors_that_share_bytes_are_refused() {
+    let good = std::fs::read(fixture("tiny-llama.f16.gguf")).expect("the fixture");
+    // The offset follows the name, the number of sizes, two sizes and the type.
+    let offset = |name: &str| {
+        let mut windows = good.windows(name.len());
+        let found = windows.position(|w| w == name.as_bytes());
+        let at = found.expect("the name") + name.len() + 4 + 16 + 4;
+        at..at + 8
+    };
+    let [first, second] = ["blk.0.ffn_up.weight", "blk.1.ffn_up.weight"].map(offset);
+    let shared = u64::from_le_bytes(good[first].try_into().expect("8 bytes"));
+    for by in [0, 32] {
+        let mut bad = good.clone();
+        bad[second.clone()].copy_from_slice(&(shared + by).to_le_bytes());
+        let error = open_bytes(&bad).err().expect("an overlap").to_string();
+        assert!(
+            error.contains("tensor blk.1.ffn_up.weight: expected an offset from"),
+            "{error}"
+        );
+        assert!(error.contains("behind blk.0.ffn_up.weight"), "{error}");
+    }
+}
+
+#[test]
 fn missing_and_unused_tensors_are_named() {
     let good = std::fs::read(fixture("tiny-llama.f16.gguf")).expect("the fixture");
     let find = |name: &[u8]| {
