@@ -79,10 +79,12 @@ fn run(args: &Args) -> Result<()> {
         pretrained.model = pretrained.model.with_threads(threads);
     }
     let loaded = started.elapsed().as_secs_f64();
-    let prompt = if args.raw {
-        pretrained
-            .tokenizer
-            .encode(&args.prompt, SpecialTokens::AsText)?
+    let prompt: Vec<_> = if args.raw {
+        let tokenizer = &pretrained.tokenizer;
+        let opening = pretrained.model.config().bos_token_id;
+        let opening = opening.filter(|_| tokenizer.adds_bos());
+        let text = tokenizer.encode(&args.prompt, SpecialTokens::AsText)?;
+        opening.into_iter().chain(text).collect()
     } else {
         let system = args.system.iter().map(Message::system);
         let chat: Vec<Message> = system.chain([Message::user(&args.prompt)]).collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::model::floats;
-use crate::prompt::template_source;
+use crate::prompt::{special_tokens, template_source};
 use crate::transformer::{Run, Transformer};
 use crate::weights::gguf::GgufFile;
 use crate::{
@@ -182,6 +182,8 @@ pub struct Pretrained {
     pub tokenizer: Tokenizer,
     /// Jinja template that turns a conversation into a prompt, if the model has one.
     pub chat_template: Option<String>,
+    /// What `tokenizer_config.json` calls `bos_token` and `eos_token`; empty where it does not.
+    pub(crate) special_names: [String; 2],
 }
 
 impl Pretrained {
@@ -193,19 +195,24 @@ impl Pretrained {
     pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Self, DecodeError> {
         let path = path.as_ref();
         let mut pretrained = if path.is_dir() {
+            // What takes long comes last.
+            let tokenizer = Tokenizer::from_file(path.join("tokenizer.json"))?;
+            let chat_template = template_source(path)?;
             Self {
                 model: CausalLm::from_folder(path, device)?,
-                tokenizer: Tokenizer::from_file(path.join("tokenizer.json"))?,
-                chat_template: template_source(path)?,
+                tokenizer,
+                chat_template,
+                special_names: special_tokens(path)?,
             }
         } else {
             let file = GgufFile::open(path)?;
+            let tokenizer = Tokenizer::from_gguf(&file)?;
+            let chat_template = file.optional_text("tokenizer.chat_template")?;
             Self {
                 model: CausalLm::from_gguf(&file, device)?,
-                tokenizer: Tokenizer::from_gguf(&file)?,
-                chat_template: file
-                    .optional_text("tokenizer.chat_template")?
-                    .map(str::to_owned),
+                tokenizer,
+                chat_template: chat_template.map(str::to_owned),
+                special_names: Default::default(),
             }
         };
         let ends = &mut pretrained.model.transformer.config.eos_token_ids;

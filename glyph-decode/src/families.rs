@@ -5,14 +5,16 @@ pub(crate) mod qwen2;
 
 use std::path::Path;
 
+use glyph_encode::nn::{Activation, RotaryPairs};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::quant::Simd;
 use crate::transformer::{Block, Linear, Rope, Transformer};
 use crate::weights::gguf::GgufFile;
 use crate::weights::safetensors::read_json;
 use crate::weights::{Checkpoint, safetensors};
-use crate::{DecodeError, ModelConfig, TokenId};
+use crate::{DecodeError, ModelConfig, TokenId, vlm};
 
 /// What a family adds to the common transformer.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +56,10 @@ pub(crate) fn from_gguf(file: &GgufFile, threads: usize) -> Result<Transformer, 
         &GGUF_NAMES,
         config,
         traits,
-        frequencies,
+        Rotation {
+            frequencies,
+            scale: 1.0,
+        },
         threads,
     )
 }
@@ -62,23 +67,36 @@ pub(crate) fn from_gguf(file: &GgufFile, threads: usize) -> Result<Transformer, 
 /// Reads the transformer of a folder with `config.json` and safetensors.
 pub(crate) fn from_folder(folder: &Path, threads: usize) -> Result<Transformer, DecodeError> {
     let path = folder.join("config.json");
-    let parsed: HfConfig = read_json(&path)?;
     let file = path.display().to_string();
-    let traits = match &parsed.model_type[..] {
+    let bad = |reason: String| DecodeError::ModelFile {
+        file: file.clone(),
+        reason,
+    };
+    let json: Value = read_json(&path)?;
+    // First of all the kind of model: another may lack what is read below.
+    let traits = match json["model_type"].as_str().unwrap_or("none") {
         llama::ARCHITECTURE => llama::HF,
         qwen2::ARCHITECTURE => qwen2::HF,
         other => return Err(unknown(&file, other)),
     };
-    let checkpoint = safetensors::open_folder(folder)?;
-    let rope = parsed.rope(&file)?;
-    let config = parsed.config(&file, rope.theta)?;
-    let mut frequencies = frequencies(&config, config.head_dim);
-    rope.scale(&mut frequencies);
-    let mut checkpoint = checkpoint;
+    let parsed = HfConfig::deserialize(&json).map_err(|e| bad(e.to_string()))?;
+    parsed.check_kind().map_err(bad)?;
+    let mut config = parsed.config(&json);
+    let generation = folder.join("generation_config.json");
+    if generation.exists() {
+        let generation: Value = read_json(&generation)?;
+        let ends = token_ids(&generation["eos_token_id"]).filter(|ends| !ends.is_empty());
+        if let Some(ends) = ends {
+            config.eos_token_ids = ends;
+        }
+    }
+    let mut checkpoint = safetensors::open_folder(folder)?;
+    check_sizes(&file, &config, checkpoint.len())?;
+    let rotation = rotation(&json, &mut config).map_err(bad)?;
     if parsed.tie_word_embeddings && checkpoint.has("lm_head.weight") {
         checkpoint.ignore("lm_head.weight");
     }
-    let mut model = build(checkpoint, &HF_NAMES, config, traits, frequencies, threads)?;
+    let mut model = build(checkpoint, &HF_NAMES, config, traits, rotation, threads)?;
     if parsed.tie_word_embeddings {
         model.head = None;
     }
@@ -145,7 +163,7 @@ fn build(
     names: &Names,
     config: ModelConfig,
     traits: Traits,
-    frequencies: Vec<f32>,
+    rotation: Rotation,
     threads: usize,
 ) -> Result<Transformer, DecodeError> {
     let c = &mut checkpoint;
@@ -198,13 +216,34 @@ fn build(
     Ok(Transformer {
         config,
         rope: traits.rope,
-        frequencies,
+        frequencies: rotation.frequencies,
+        rope_scale: rotation.scale,
         embedding,
         blocks,
         norm,
         head,
         threads,
         simd: Simd::detect(),
+    })
+}
+
+/// How far a position turns each pair of a head, and what cosines and sines are multiplied by.
+struct Rotation {
+    frequencies: Vec<f32>,
+    scale: f32,
+}
+
+/// What a `config.json` says of the rotary embedding.
+fn rotation(json: &Value, config: &mut ModelConfig) -> Result<Rotation, String> {
+    let width = config.head_dim;
+    let rope = vlm::rope::Rope::from_config(json, width, RotaryPairs::Halves)?;
+    if rope.frequencies().len() * 2 != width {
+        return Err("partial_rotary_factor: expected 1".to_owned());
+    }
+    config.rope_theta = rope.theta() as f32;
+    Ok(Rotation {
+        frequencies: rope.frequencies().to_vec(),
+        scale: rope.scale(),
     })
 }
 
@@ -350,84 +389,28 @@ struct HfConfig {
     head_dim: Option<usize>,
     max_position_embeddings: usize,
     rms_norm_eps: f32,
-    rope_theta: Option<f32>,
-    /// Older files name it `rope_scaling`.
-    #[serde(alias = "rope_scaling")]
-    rope_parameters: Option<RopeParameters>,
+    hidden_act: Option<String>,
     #[serde(default)]
     tie_word_embeddings: bool,
     #[serde(default)]
     use_sliding_window: bool,
-    bos_token_id: Option<TokenId>,
-    eos_token_id: Option<OneOrMany>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct RopeParameters {
-    #[serde(alias = "type")]
-    rope_type: Option<String>,
-    rope_theta: Option<f32>,
-    factor: Option<f32>,
-    low_freq_factor: Option<f32>,
-    high_freq_factor: Option<f32>,
-    original_max_position_embeddings: Option<f32>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(TokenId),
-    Many(Vec<TokenId>),
-}
-
-/// Base of the rotary embedding, and Llama 3's stretching of long wavelengths.
-struct RopeSettings {
-    theta: f32,
-    llama3: Option<[f32; 4]>,
 }
 
 impl HfConfig {
-    fn rope(&self, file: &str) -> Result<RopeSettings, DecodeError> {
-        let parameters = self.rope_parameters.clone();
-        let theta = self
-            .rope_theta
-            .or_else(|| parameters.as_ref().and_then(|p| p.rope_theta))
-            .unwrap_or(10_000.0);
-        let Some(p) = parameters else {
-            return Ok(RopeSettings {
-                theta,
-                llama3: None,
-            });
-        };
-        let llama3 = match p.rope_type.as_deref() {
-            None | Some("default") => None,
-            Some("llama3") => {
-                match (
-                    p.factor,
-                    p.low_freq_factor,
-                    p.high_freq_factor,
-                    p.original_max_position_embeddings,
-                ) {
-                    (Some(a), Some(b), Some(c), Some(d)) => Some([a, b, c, d]),
-                    _ => {
-                        return Err(DecodeError::ModelFile {
-                            file: file.to_owned(),
-                            reason: "rope type llama3 without its four numbers".to_owned(),
-                        });
-                    }
-                }
-            }
-            Some(other) => {
-                return Err(DecodeError::ModelFile {
-                    file: file.to_owned(),
-                    reason: format!("rope type: expected default or llama3, found {other}"),
-                });
-            }
-        };
-        Ok(RopeSettings { theta, llama3 })
+    /// Refuses what would run and come to something else.
+    fn check_kind(&self) -> Result<(), String> {
+        if let Some(name) = &self.hidden_act
+            && Activation::from_name(name) != Some(Activation::Silu)
+        {
+            return Err(format!("hidden_act: expected silu, found {name}"));
+        }
+        if self.use_sliding_window {
+            return Err("use_sliding_window: expected false, found true".to_owned());
+        }
+        Ok(())
     }
 
-    fn config(&self, file: &str, rope_theta: f32) -> Result<ModelConfig, DecodeError> {
+    fn config(&self, json: &Value) -> ModelConfig {
         let mut config = ModelConfig::new(
             self.vocab_size,
             self.hidden_size,
@@ -446,30 +429,19 @@ impl HfConfig {
                 .unwrap_or(0),
         };
         config.rms_norm_eps = self.rms_norm_eps;
-        config.rope_theta = rope_theta;
-        config.bos_token_id = self.bos_token_id;
-        config.eos_token_ids = match &self.eos_token_id {
-            None => Vec::new(),
-            Some(OneOrMany::One(id)) => vec![*id],
-            Some(OneOrMany::Many(ids)) => ids.clone(),
-        };
-        if self.use_sliding_window {
-            return Err(DecodeError::ModelFile {
-                file: file.to_owned(),
-                reason: "use_sliding_window: expected false, found true".to_owned(),
-            });
-        }
-        check_sizes(file, &config, usize::MAX)?;
-        Ok(config)
+        let ids = |key: &str| token_ids(&json[key]).unwrap_or_default();
+        config.bos_token_id = ids("bos_token_id").first().copied();
+        config.eos_token_ids = ids("eos_token_id");
+        config
     }
 }
 
-impl RopeSettings {
-    /// Stretches frequencies as `_compute_llama3_parameters` of `transformers` does.
-    fn scale(&self, frequencies: &mut [f32]) {
-        if let Some(numbers) = self.llama3 {
-            stretch_llama3(frequencies, numbers);
-        }
+/// A token or a list of them, as configs have it; `None` for anything else.
+pub(crate) fn token_ids(value: &Value) -> Option<Vec<TokenId>> {
+    let id = |v: &Value| TokenId::try_from(v.as_u64()?).ok();
+    match value {
+        Value::Array(ids) => ids.iter().map(id).collect(),
+        one => Some(vec![id(one)?]),
     }
 }
 

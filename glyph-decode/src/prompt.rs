@@ -8,7 +8,7 @@ use minijinja::value::{Serde, Value};
 use minijinja::{Environment, Error, context};
 use serde::Serialize;
 
-use crate::{DecodeError, LanguageModel, Pretrained, Tokenizer};
+use crate::{DecodeError, LanguageModel, Pretrained, TokenId, Tokenizer};
 
 mod folder;
 mod images;
@@ -19,7 +19,7 @@ mod message;
 mod tests;
 mod thinking;
 
-pub(crate) use folder::template_source;
+pub(crate) use folder::{special_tokens, template_source};
 pub use images::{ExpandedPrompt, ImagePlaceholder, VisionRun};
 use markup::Marker;
 pub use markup::Prompt;
@@ -111,11 +111,19 @@ impl ChatTemplate {
     /// If the model's template is not Jinja.
     pub fn of(pretrained: &Pretrained) -> Result<Self, DecodeError> {
         let config = pretrained.model.config();
-        let name = |id| pretrained.tokenizer.special_token(id).unwrap_or_default();
+        // The tokenizer's own names go first: some configs have others.
+        let name = |own: &str, id: Option<TokenId>| {
+            let of_id = || pretrained.tokenizer.special_token(id?);
+            match own {
+                "" => of_id().unwrap_or_default().to_owned(),
+                own => own.to_owned(),
+            }
+        };
         let template = Self::new(pretrained.chat_template.as_deref().unwrap_or(CHATML))?;
+        let [bos, eos] = &pretrained.special_names;
         Ok(template.special_tokens(
-            config.bos_token_id.map_or("", name),
-            config.eos_token_ids.first().copied().map_or("", name),
+            name(bos, config.bos_token_id),
+            name(eos, config.eos_token_ids.first().copied()),
         ))
     }
 
@@ -130,7 +138,7 @@ impl ChatTemplate {
         let Some(source) = template_source(folder)? else {
             return Ok(None);
         };
-        let [bos, eos] = folder::special_tokens(folder)?;
+        let [bos, eos] = special_tokens(folder)?;
         Ok(Some(Self::new(&source)?.special_tokens(bos, eos)))
     }
 

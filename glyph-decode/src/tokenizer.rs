@@ -1,5 +1,6 @@
 //! Text to tokens and back.
 
+mod decoder;
 mod gguf;
 mod json;
 
@@ -19,10 +20,12 @@ pub enum SpecialTokens {
     AsText,
 }
 
-/// A byte-level BPE tokenizer, from a GGUF file or a `tokenizer.json`.
+/// A BPE tokenizer from a GGUF file or a `tokenizer.json`, over bytes or pieces of SentencePiece.
 #[derive(Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    /// For what follows a special token, where that is another one.
+    further: Option<Box<tokenizers::Tokenizer>>,
     /// Bytes that each token stands for; nothing for special and unused ones.
     bytes: Vec<Box<[u8]>>,
     /// Names of special tokens.
@@ -31,9 +34,20 @@ pub struct Tokenizer {
     finder: AhoCorasick,
     /// The tokens of the finder's patterns.
     finder_ids: Vec<TokenId>,
+    /// Blanks that go with the finder's patterns; nothing where none do.
+    strips: Vec<Strip>,
+    /// Spaces that encoding puts before a text.
+    opening_spaces: usize,
     /// Ends of a text or a turn.
     end_tokens: Vec<TokenId>,
     add_bos: bool,
+}
+
+/// Whether a special token takes the blanks around it with it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Strip {
+    before: bool,
+    after: bool,
 }
 
 /// Names under which tokens end an answer, whatever the file says is the one end token
@@ -66,7 +80,10 @@ impl Tokenizer {
             .collect();
         Ok(Self {
             inner,
+            further: None,
             bytes,
+            strips: Vec::new(),
+            opening_spaces: 0,
             finder_ids: special.keys().copied().collect(),
             special,
             finder,
@@ -85,7 +102,7 @@ impl Tokenizer {
             SpecialTokens::Parse => {
                 self.encode_markup(text, &mut ids, Cow::Borrowed)?;
             }
-            SpecialTokens::AsText => self.encode_text(text, &mut ids)?,
+            SpecialTokens::AsText => self.encode_text(text, true, &mut ids)?,
         }
         Ok(ids)
     }
@@ -111,19 +128,39 @@ impl Tokenizer {
         ids: &mut Vec<TokenId>,
         plain: impl Fn(&'t str) -> Cow<'t, str>,
     ) -> Result<(), DecodeError> {
+        let mut rest = text;
         let mut from = 0;
         for found in self.finder.find_iter(text) {
-            self.encode_text(&plain(&text[from..found.start()]), ids)?;
+            let strip = self.strips.get(found.pattern().as_usize());
+            let strip = strip.copied().unwrap_or_default();
+            let mut before = &rest[..found.start().saturating_sub(from)];
+            if strip.before {
+                before = before.trim_end();
+            }
+            self.encode_text(&plain(before), from == 0, ids)?;
             ids.push(self.finder_ids[found.pattern().as_usize()]);
-            from = found.end();
+            rest = &text[found.end()..];
+            if strip.after {
+                rest = rest.trim_start();
+            }
+            from = text.len() - rest.len();
         }
-        self.encode_text(&plain(&text[from..]), ids)
+        self.encode_text(&plain(rest), from == 0, ids)
     }
 
-    fn encode_text(&self, text: &str, ids: &mut Vec<TokenId>) -> Result<(), DecodeError> {
+    /// Adds the tokens of a text without special ones; `opens` if nothing stands before it.
+    fn encode_text(
+        &self,
+        text: &str,
+        opens: bool,
+        ids: &mut Vec<TokenId>,
+    ) -> Result<(), DecodeError> {
         if !text.is_empty() {
-            let encoding = self
-                .inner
+            let inner = match &self.further {
+                Some(further) if !opens => further,
+                _ => &self.inner,
+            };
+            let encoding = inner
                 .encode_fast(text, false)
                 .map_err(|e| DecodeError::Tokenizer(e.to_string()))?;
             ids.extend_from_slice(encoding.get_ids());
@@ -132,12 +169,17 @@ impl Tokenizer {
     }
 
     /// Turns tokens into text, without special tokens; bytes that are no text become `U+FFFD`.
+    ///
+    /// The space that SentencePiece puts before a text is left out. The bytes of a first token
+    /// have it: what a model writes goes on after its prompt.
     pub fn decode(&self, ids: &[TokenId]) -> String {
         let bytes: Vec<u8> = ids
             .iter()
             .flat_map(|&id| self.token_bytes(id).into_owned())
             .collect();
-        String::from_utf8_lossy(&bytes).into_owned()
+        let spaces = bytes.iter().take(self.opening_spaces);
+        let spaces = spaces.take_while(|b| **b == b' ').count();
+        String::from_utf8_lossy(&bytes[spaces..]).into_owned()
     }
 
     /// Number of token ids, unused ones included.
@@ -195,7 +237,8 @@ impl Tokenizer {
         &self.end_tokens
     }
 
-    /// Whether the model was trained with a token that opens every text.
+    /// Whether the model was trained with a token that opens every text:
+    /// [`bos_token_id`](crate::ModelConfig::bos_token_id).
     pub fn adds_bos(&self) -> bool {
         self.add_bos
     }

@@ -57,6 +57,8 @@ pub(crate) struct Transformer {
     pub(crate) rope: Rope,
     /// Radians a position, for each pair of a head.
     pub(crate) frequencies: Vec<f32>,
+    /// Factor of cosines and sines.
+    pub(crate) rope_scale: f32,
     pub(crate) embedding: Matrix,
     pub(crate) blocks: Vec<Block>,
     pub(crate) norm: Vec<f32>,

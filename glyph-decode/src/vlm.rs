@@ -4,7 +4,7 @@
 mod config;
 mod decoder;
 mod images;
-mod rope;
+pub(crate) mod rope;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -188,6 +188,14 @@ fn load(
     checkpoint: &mut Checkpoint<'_>,
     config: &VlmConfig,
 ) -> Result<(Tower, TextDecoder), CheckpointError> {
+    // Layers that are missing are made of zeros until all are counted.
+    let (layers, tensors) = (config.text.num_hidden_layers, checkpoint.names().count());
+    if layers > tensors {
+        return Err(CheckpointError::File {
+            path: checkpoint.folder().to_owned(),
+            reason: format!("{layers} layers, but only {tensors} tensors"),
+        });
+    }
     let tower = match &config.vision {
         VisionConfig::Glm4v(vision) => {
             Tower::Glm4v(Glm4vTower::load(checkpoint, "visual", vision)?)

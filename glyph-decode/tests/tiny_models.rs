@@ -8,6 +8,7 @@ use glyph_decode::{
     CachePolicy, CausalLm, DecodeError, GgufFile, KvCache, LanguageModel, LogitsFor, Sequence,
 };
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 #[derive(Deserialize)]
 struct Expected {
@@ -95,6 +96,98 @@ fn model_with(_: &CausalLm, threads: usize, family: &str, what: &str) -> CausalL
         _ => gguf(&format!("tiny-{family}.q8_0.gguf")),
     }
     .with_threads(threads)
+}
+
+/// A copy of a folder with another `config.json`.
+fn with_config(name: &str, change: impl Fn(&mut Value)) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder for the test");
+    for entry in std::fs::read_dir(fixture(name)).expect("the fixture") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name");
+        std::fs::copy(&path, dir.path().join(name)).expect("a copy");
+    }
+    let path = dir.path().join("config.json");
+    let text = std::fs::read(&path).expect("the config");
+    let mut config = serde_json::from_slice(&text).expect("JSON");
+    change(&mut config);
+    std::fs::write(path, config.to_string()).expect("the config is written");
+    dir
+}
+
+fn open_folder(dir: &tempfile::TempDir) -> Result<CausalLm, DecodeError> {
+    CausalLm::from_folder(dir.path(), &Device::default())
+}
+
+#[test]
+fn rotary_embeddings_reach_as_far_as_in_transformers() {
+    #[derive(Deserialize)]
+    struct Case {
+        scaling: Value,
+        logits: Vec<f32>,
+    }
+    let text = std::fs::read_to_string(fixture("tiny-llama.scalings.json"));
+    let cases: Vec<Case> =
+        serde_json::from_str(&text.expect("the fixture")).expect("the script wrote it");
+    let Expected { ids, logits } = expected("llama");
+    for Case { scaling, logits } in cases {
+        // As transformers 4 wrote it, 5 writes it, and in files with the names of both.
+        let places: [fn(&mut Value, &Value); 3] = [
+            |config, scaling| {
+                config["rope_theta"] = 10_000.0.into();
+                config["rope_parameters"] = Value::Null;
+                config["rope_scaling"] = scaling.clone();
+            },
+            |config, scaling| {
+                config["rope_parameters"] = scaling.clone();
+                config["rope_parameters"]["rope_theta"] = 10_000.0.into();
+            },
+            |config, scaling| {
+                config["rope_parameters"] = scaling.clone();
+                config["rope_parameters"]["type"] = scaling["rope_type"].clone();
+                config["rope_scaling"] = scaling.clone();
+            },
+        ];
+        for place in places {
+            let dir = with_config("tiny-llama", |config| place(config, &scaling));
+            let model = open_folder(&dir).expect("a model");
+            let all = run(&model, &ids, &mut cache(&model));
+            assert_close(&all[15 * 64..], &logits, 0.02, &scaling.to_string());
+        }
+    }
+    let dir = with_config("tiny-llama", |config| {
+        config["rope_scaling"] = json!({"type": "default", "rope_type": "default"});
+    });
+    let model = open_folder(&dir).expect("a model");
+    let all = run(&model, &ids, &mut cache(&model));
+    assert_close(&all, &logits.concat(), 0.02, "default");
+}
+
+#[test]
+fn configs_that_ask_for_something_else_are_refused() {
+    let message = |change: fn(&mut Value)| {
+        let opened = open_folder(&with_config("tiny-llama", change));
+        let error = opened.err().expect("a lie");
+        error.to_string()
+    };
+    let error = message(|config| config["hidden_act"] = "gelu".into());
+    assert!(
+        error.contains("config.json: hidden_act: expected silu, found gelu"),
+        "{error}"
+    );
+    let error = message(|config| config["num_hidden_layers"] = 4_000_000.into());
+    assert!(error.contains("4000000 layers"), "{error}");
+    let error = message(|config| {
+        config["rope_parameters"]["mrope_section"] = json!([1_000_000_000_000_u64, 1, 1]);
+    });
+    assert!(error.contains("mrope_section"), "{error}");
+    let error = message(|config| config["rope_parameters"]["rope_type"] = "dynamic".into());
+    assert!(error.contains("found dynamic"), "{error}");
+    let error = message(|config| config["rope_parameters"]["partial_rotary_factor"] = 0.5.into());
+    assert!(error.contains("partial_rotary_factor"), "{error}");
+    let error = message(|config| config["model_type"] = "gpt2".into());
+    assert!(error.contains("found gpt2"), "{error}");
+    let alias = with_config("tiny-llama", |config| config["hidden_act"] = "swish".into());
+    assert!(open_folder(&alias).is_ok());
 }
 
 #[test]
@@ -243,6 +336,30 @@ fn truncated_and_lying_files_are_errors() {
             bad[at] = value;
             let _ = open_bytes(&bad);
         }
+    }
+}
+
+#[test]
+fn tensors_that_share_bytes_are_refused() {
+    let good = std::fs::read(fixture("tiny-llama.f16.gguf")).expect("the fixture");
+    // The offset follows the name, the number of sizes, two sizes and the type.
+    let offset = |name: &str| {
+        let mut windows = good.windows(name.len());
+        let found = windows.position(|w| w == name.as_bytes());
+        let at = found.expect("the name") + name.len() + 4 + 16 + 4;
+        at..at + 8
+    };
+    let [first, second] = ["blk.0.ffn_up.weight", "blk.1.ffn_up.weight"].map(offset);
+    let shared = u64::from_le_bytes(good[first].try_into().expect("8 bytes"));
+    for by in [0, 32] {
+        let mut bad = good.clone();
+        bad[second.clone()].copy_from_slice(&(shared + by).to_le_bytes());
+        let error = open_bytes(&bad).err().expect("an overlap").to_string();
+        assert!(
+            error.contains("tensor blk.1.ffn_up.weight: expected an offset from"),
+            "{error}"
+        );
+        assert!(error.contains("behind blk.0.ffn_up.weight"), "{error}");
     }
 }
 

@@ -111,6 +111,28 @@ def model(out, arch, config_class, model_class, seed, tie, dtype):
     (out / f"tiny-{arch}.json").write_text(json.dumps(expected) + "\n")
 
 
+SCALINGS = [
+    {"rope_type": "linear", "factor": 4.0},
+    {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16},
+    {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+     "original_max_position_embeddings": 16},
+]
+
+
+def scalings(out):
+    """The logits of the last token with rotary embeddings that reach further."""
+    cases = []
+    for scaling in SCALINGS:
+        config = LlamaConfig.from_pretrained(out / "tiny-llama")
+        config.rope_parameters = {"rope_theta": 10000.0, **scaling}
+        model = LlamaForCausalLM.from_pretrained(
+            out / "tiny-llama", config=config, dtype=torch.float32).eval()
+        with torch.no_grad():
+            logits = model(torch.tensor([IDS])).logits[0, -1]
+        cases.append({"scaling": scaling, "logits": [round(float(x), 6) for x in logits]})
+    (out / "tiny-llama.scalings.json").write_text(json.dumps(cases) + "\n")
+
+
 def block_formats(out):
     rng = np.random.default_rng(5)
     tensors = {}
@@ -141,6 +163,7 @@ def main():
     out = Path(sys.argv[1])
     model(out, "llama", LlamaConfig, LlamaForCausalLM, 11, True, torch.float16)
     model(out, "qwen2", Qwen2Config, Qwen2ForCausalLM, 12, False, torch.bfloat16)
+    scalings(out)
     block_formats(out)
 
 

@@ -1,6 +1,6 @@
 //! JSON that follows a JSON schema, by the crate `llguidance`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -31,11 +31,11 @@ pub struct SchemaCompiler {
 struct Tokens {
     /// Single marks that bring an output nearer to its end.
     closers: Vec<(TokenId, u8)>,
-    /// Tokens that go on with a number.
-    digits: Vec<TokenId>,
+    /// Tokens that go on with a number, each with how many characters of it they begin with.
+    digits: BTreeMap<TokenId, usize>,
     /// Tokens that begin with the letter of an exponent.
     exponents: Vec<TokenId>,
-    /// Tokens that hold a digit and the letter of an exponent after it.
+    /// Tokens that hold a digit and the letter of an exponent after it, or too long a number.
     powers: Vec<TokenId>,
     /// Tokens that, outside a string, open one and go on with what it holds.
     openers: Vec<TokenId>,
@@ -43,10 +43,22 @@ struct Tokens {
     reopeners: Vec<TokenId>,
     /// Tokens that end a string and do not begin another one.
     enders: Vec<TokenId>,
+    /// Tokens of the same bytes, under each of them: a vocabulary with byte fallback has a byte
+    /// `A` besides the letter.
+    twins: BTreeMap<TokenId, Vec<TokenId>>,
 }
 
-/// Digits that a number may have. JSON knows no limit, but parsers do.
-const MAX_DIGITS: usize = 24;
+/// Characters that a number may have. JSON knows no limit, but an integer of more digits has no
+/// room in 64 bits, and a floating-point number does not tell more of them apart.
+const MAX_DIGITS: usize = 18;
+
+impl Tokens {
+    /// Whether one of the allowed tokens is this mark alone.
+    fn may_close(&self, mark: u8, allowed: &dyn Fn(TokenId) -> bool) -> bool {
+        let mut closers = self.closers.iter();
+        closers.any(|(token, m)| *m == mark && allowed(*token))
+    }
+}
 
 impl fmt::Debug for SchemaCompiler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,6 +88,7 @@ impl SchemaCompiler {
         };
         let mut words = Vec::with_capacity(vocabulary.vocab_size());
         let mut tokens = Tokens::default();
+        let mut by_bytes: HashMap<Vec<u8>, Vec<TokenId>> = HashMap::new();
         for token in 0..vocabulary.vocab_size() as TokenId {
             if let Some(name) = vocabulary.special_token(token) {
                 let mut word = vec![TokTrie::SPECIAL_TOKEN_MARKER];
@@ -99,16 +112,27 @@ impl SchemaCompiler {
             }
             let digit = |b: &u8| b.is_ascii_digit();
             let e = |b: &u8| matches!(b, b'e' | b'E');
-            if bytes.first().is_some_and(|b| digit(b) || *b == b'.') {
-                tokens.digits.push(token);
+            let run = place::number_length(&bytes);
+            if run > 0 && bytes[0] != b'-' {
+                tokens.digits.insert(token, run);
             }
             if bytes.first().is_some_and(e) {
                 tokens.exponents.push(token);
             }
-            if bytes.windows(2).any(|w| digit(&w[0]) && e(&w[1])) {
+            let too_long = (0..bytes.len()).any(|i| place::number_length(&bytes[i..]) > MAX_DIGITS);
+            if too_long || bytes.windows(2).any(|w| digit(&w[0]) && e(&w[1])) {
                 tokens.powers.push(token);
             }
-            words.push(bytes.into_owned());
+            let bytes = bytes.into_owned();
+            if !bytes.is_empty() {
+                by_bytes.entry(bytes.clone()).or_default().push(token);
+            }
+            words.push(bytes);
+        }
+        for twins in by_bytes.into_values().filter(|t| t.len() > 1) {
+            tokens
+                .twins
+                .extend(twins.iter().map(|t| (*t, twins.clone())));
         }
         let info = TokRxInfo::new(words.len() as u32, first);
         let trie = TokTrie::from(&info, &words).with_eos_tokens(eos);
@@ -197,10 +221,7 @@ impl JsonConstraint {
         if !self.place.in_string {
             return None;
         }
-        let closer = |mark: u8| {
-            let closer = self.tokens.closers.iter().find(|(_, m)| *m == mark);
-            closer.is_some_and(|(token, _)| allowed(*token))
-        };
+        let closer = |mark: u8| self.tokens.may_close(mark, allowed);
         // Names of fields and the values of enumerations are the schema's own. Inside a character
         // the grammar allows neither, so what holds at the beginning holds to the end.
         if self.place.content.is_empty() {
@@ -214,6 +235,10 @@ impl JsonConstraint {
         let mut copies: BTreeSet<TokenId> = ends
             .iter()
             .flat_map(|end| trie.all_prefixes(source.from(*end, trie.max_token_len())))
+            .flat_map(|token| match self.tokens.twins.get(&token) {
+                Some(twins) => twins.clone(),
+                None => vec![token],
+            })
             .filter(|token| allowed(*token))
             .collect();
         if self.place.content.is_empty() || ends.iter().any(|end| source.is_word_end(*end)) {
@@ -237,33 +262,28 @@ impl Constraint for JsonConstraint {
             .matcher
             .compute_mask_or_eos()
             .map_err(|e| fail("the next tokens", e))?;
+        // A model may have more logits than its tokenizer has tokens: many pad the vocabulary.
+        let allowed = |token: TokenId| (token as usize) < mask.len() && mask.is_allowed(token);
         if self.hurried {
-            let allowed = |mark: u8| {
-                let closer = self.tokens.closers.iter().find(|(_, m)| *m == mark);
-                closer.is_some_and(|(token, _)| mask.is_allowed(*token))
-            };
+            let closes = |mark: u8| self.tokens.may_close(mark, &allowed);
             // Only inside a string can both come next. Its end, else that of the object or list
             // with the fewest items; else the next item.
-            let order = if allowed(b'}') && allowed(b']') {
+            let order = if closes(b'}') && closes(b']') {
                 *b"\"}],"
             } else {
                 *b"}]\","
             };
-            let best = self
-                .tokens
-                .closers
-                .iter()
-                .filter(|(token, _)| mask.is_allowed(*token))
-                .min_by_key(|(_, mark)| order.iter().position(|m| m == mark));
+            let best = order.into_iter().find(|mark| closes(*mark));
             let ends = self.matcher.is_accepting().unwrap_or(false);
-            if let (Some((token, _)), false) = (best, ends) {
-                logits.retain(|t| t == *token);
+            if let (Some(mark), false) = (best, ends) {
+                let closers = &self.tokens.closers;
+                logits.retain(|t| allowed(t) && closers.contains(&(t, mark)));
                 return Ok(());
             }
         }
-        match self.copies(&|token| mask.is_allowed(token)) {
+        match self.copies(&allowed) {
             Some(copies) => logits.retain(|token| copies.contains(&token)),
-            None => logits.retain(|token| mask.is_allowed(token)),
+            None => logits.retain(allowed),
         }
         // 1e999 and numbers of a thousand digits are JSON, but no parser's number.
         let mut exclude = |tokens: &[TokenId]| tokens.iter().for_each(|t| logits.exclude(*t));
@@ -277,8 +297,14 @@ impl Constraint for JsonConstraint {
         }
         if self.place.after_digit() {
             exclude(&self.tokens.exponents);
-            if self.place.number >= MAX_DIGITS {
-                exclude(&self.tokens.digits);
+            let room = MAX_DIGITS.saturating_sub(self.place.number);
+            let too_long =
+                |token: &TokenId| self.tokens.digits.get(token).is_some_and(|n| *n > room);
+            let (long, other): (Vec<_>, Vec<_>) =
+                logits.iter().map(|(token, _)| token).partition(too_long);
+            // The schema itself may ask for a longer number.
+            if !other.is_empty() {
+                long.iter().for_each(|token| logits.exclude(*token));
             }
         }
         Ok(())

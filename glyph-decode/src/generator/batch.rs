@@ -45,7 +45,7 @@ pub fn generate_batch(
         });
     }
     let context = model.config().context_length;
-    let mut base = model.new_cache((longest + config.max_new_tokens).min(context))?;
+    let mut base = model.new_cache(longest.saturating_add(config.max_new_tokens).min(context))?;
     base.check_room(longest)?;
     // The last token of a prompt always runs, for its logits.
     let shared = (0..shortest - 1)

@@ -132,7 +132,7 @@ impl Decoding {
         let Some(constraint) = &mut self.constraint else {
             return self.sampler.sample(&mut logits, history);
         };
-        if left * HURRY_SHARE <= self.max_new_tokens {
+        if left <= self.max_new_tokens / HURRY_SHARE {
             constraint.hurry();
         }
         constraint.mask(&mut logits)?;

@@ -42,7 +42,7 @@ fn entry(value: &Value) -> Option<String> {
 }
 
 /// What `tokenizer_config.json` calls `bos_token` and `eos_token`; empty where it does not.
-pub(super) fn special_tokens(folder: &Path) -> Result<[String; 2], DecodeError> {
+pub(crate) fn special_tokens(folder: &Path) -> Result<[String; 2], DecodeError> {
     let path = folder.join("tokenizer_config.json");
     if !path.exists() {
         return Ok(Default::default());

@@ -166,12 +166,13 @@ impl Pass<'_> {
 
     /// Cosines and sines of each token's angles: `[n, head_dim / 2]` pairs.
     fn angles(&self, places: &[Place]) -> Vec<(f32, f32)> {
+        let scale = self.model.rope_scale;
         places
             .iter()
             .flat_map(|p| {
                 self.model.frequencies.iter().map(|&f| {
                     let angle = p.position as f64 * f64::from(f);
-                    (angle.cos() as f32, angle.sin() as f32)
+                    (angle.cos() as f32 * scale, angle.sin() as f32 * scale)
                 })
             })
             .collect()

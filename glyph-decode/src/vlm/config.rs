@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::decoder::activation;
 use super::rope::Rope;
+use crate::families::token_ids;
 use crate::{ModelConfig, TokenId};
 
 /// The families that run.
@@ -135,13 +136,6 @@ struct Sizes {
     use_sliding_window: bool,
     #[serde(default)]
     attention_bias: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(TokenId),
-    Many(Vec<TokenId>),
 }
 
 impl VlmConfig {
@@ -324,11 +318,4 @@ fn over_defaults(mut defaults: Value, text: &Map<String, Value>) -> Value {
 
 fn of_value<T: DeserializeOwned>(value: &Value, what: &str) -> Result<T, String> {
     serde_json::from_value(value.clone()).map_err(|e| format!("{what}: {e}"))
-}
-
-fn token_ids(value: &Value) -> Option<Vec<TokenId>> {
-    match serde_json::from_value(value.clone()).ok()? {
-        OneOrMany::One(id) => Some(vec![id]),
-        OneOrMany::Many(ids) => Some(ids),
-    }
 }

@@ -1,4 +1,4 @@
-//! Rotary positions of text and images, with the scalings that checkpoints name.
+//! Rotary positions of text and images, with the scalings that checkpoints of all families name.
 
 use std::f64::consts::PI;
 
@@ -34,6 +34,7 @@ pub(crate) struct RopeParameters {
 /// The rotary embedding of a text decoder.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rope {
+    theta: f64,
     frequencies: Vec<f32>,
     /// Which of the three positions turns each pair.
     axes: Vec<usize>,
@@ -83,26 +84,43 @@ impl Rope {
             return Err(format!("rope_theta: expected more than 1, found {theta}"));
         }
         let mut rope = Self {
+            theta,
             frequencies: inverse_frequencies(theta, rotated),
             axes: vec![0; rotated / 2],
             pairs,
             scale: 1.0,
         };
         if let Some(section) = &parameters.mrope_section {
-            rope.axes = section
-                .iter()
-                .enumerate()
-                .flat_map(|(i, &n)| std::iter::repeat_n(i % 3, n))
-                .collect();
-            if rope.axes.len() != rotated / 2 {
+            let pairs = section.iter().try_fold(0usize, |n, &s| n.checked_add(s));
+            if pairs != Some(rotated / 2) {
                 return Err(format!(
                     "mrope_section: expected {} pairs, found {section:?}",
                     rotated / 2
                 ));
             }
+            rope.axes = section
+                .iter()
+                .enumerate()
+                .flat_map(|(i, &n)| std::iter::repeat_n(i % 3, n))
+                .collect();
         }
         rope.rescale(&parameters, theta, rotated)?;
         Ok(rope)
+    }
+
+    /// Base of the wavelengths.
+    pub(crate) fn theta(&self) -> f64 {
+        self.theta
+    }
+
+    /// Radians a position of each pair.
+    pub(crate) fn frequencies(&self) -> &[f32] {
+        &self.frequencies
+    }
+
+    /// Factor of cosines and sines.
+    pub(crate) fn scale(&self) -> f32 {
+        self.scale
     }
 
     fn rescale(&mut self, p: &RopeParameters, theta: f64, width: usize) -> Result<(), String> {
@@ -304,6 +322,19 @@ mod tests {
                     "{config}: {found} {expected}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn sections_are_counted_before_they_are_written_out() {
+        for section in [
+            json!([1_000_000_000_000u64, 1, 1]),
+            json!([u64::MAX, u64::MAX, 2]),
+            json!([1, 1, 1]),
+        ] {
+            let bad = json!({"rope_scaling": {"type": "mrope", "mrope_section": section}});
+            let error = Rope::from_config(&bad, 8, RotaryPairs::Halves).unwrap_err();
+            assert!(error.contains("expected 4 pairs"), "{error}");
         }
     }
 

@@ -260,6 +260,7 @@ impl Header {
         };
         let start = r.at.next_multiple_of(alignment);
         let mut tensors = BTreeMap::new();
+        let mut extents = Vec::new();
         for (name, mut entry) in directory {
             let elements = entry
                 .shape
@@ -280,10 +281,21 @@ impl Header {
                     entry.offset
                 )));
             }
+            extents.push((entry.offset, bytes as u64, name.clone()));
             entry.offset += start;
             if tensors.insert(name.clone(), entry).is_some() {
                 return Err(Failure::Format(format!("tensor {name} is there twice")));
             }
+        }
+        // Each is read by itself, so a small file could fill the memory many times over.
+        extents.sort_unstable();
+        if let Some([(at, bytes, first), (next, _, second)]) =
+            extents.array_windows().find(|[a, b]| a.0 + a.1 > b.0)
+        {
+            return Err(Failure::Format(format!(
+                "tensor {second}: expected an offset from {} on, behind {first}, found {next}",
+                at + bytes
+            )));
         }
         Ok(Self {
             version,

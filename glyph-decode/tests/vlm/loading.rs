@@ -146,6 +146,11 @@ fn what_does_not_fit_is_named() {
         error.contains("model.embed_tokens.weight") && error.contains("[161, 64]"),
         "{error}"
     );
+    edit(&config, |c| {
+        c["text_config"]["vocab_size"] = 160.into();
+        c["text_config"]["num_hidden_layers"] = 4_000_000.into();
+    });
+    assert!(message(dir.path()).contains("4000000 layers"));
     edit(&config, |c| c["model_type"] = "llava".into());
     assert!(message(dir.path()).contains("llava"));
 

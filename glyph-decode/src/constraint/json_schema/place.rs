@@ -5,7 +5,7 @@
 pub(super) struct Place {
     pub(super) in_string: bool,
     escaped: bool,
-    /// Digits, points and signs at the end, outside strings.
+    /// How many digits, points and signs are at the end, outside strings.
     pub(super) number: usize,
     last: u8,
     /// What the open string holds so far.
@@ -21,8 +21,11 @@ impl Place {
         } else {
             self.in_string = byte == b'"';
             self.content.clear();
-            let goes_on = byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
-            self.number = if goes_on { self.number + 1 } else { 0 };
+            self.number = if is_of_number(byte) {
+                self.number + 1
+            } else {
+                0
+            };
         }
         self.last = byte;
     }
@@ -30,4 +33,13 @@ impl Place {
     pub(super) fn after_digit(&self) -> bool {
         !self.in_string && self.last.is_ascii_digit()
     }
+}
+
+fn is_of_number(byte: u8) -> bool {
+    byte.is_ascii_digit() || matches!(byte, b'-' | b'.')
+}
+
+/// How many digits, points and signs the bytes begin with.
+pub(super) fn number_length(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|b| is_of_number(**b)).count()
 }
