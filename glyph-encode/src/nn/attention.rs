@@ -87,8 +87,11 @@ const TILE: usize = 64;
 const TILED_QUERIES: usize = 32;
 
 /// Scores that are computed at once on a device, should its kernel not take a shape and store all
-/// of them.
+/// of them: fewer queries at once would leave parts of a large card idle.
 const DEVICE_SCORES: usize = 1 << 29;
+
+/// Scores that are stored at once, in `F32`: 512 MiB.
+const STORED_SCORES: usize = 1 << 27;
 
 /// Added to the score of a key that is not seen: its exponential is 0, and no infinities meet.
 const UNSEEN: f64 = -1e30;
@@ -217,7 +220,7 @@ fn attend_stored(
     let [_, _, rows, _] = keys.dims();
     let scale = 1.0 / (width as f64).sqrt();
     let keys = keys.swap_dims(2, 3);
-    let step = (DEVICE_SCORES / (batch * heads * rows).max(1)).max(1);
+    let step = (STORED_SCORES / (batch * heads * rows).max(1)).max(1);
     let parts = (0..n).step_by(step).map(|start| {
         let queries = step.min(n - start);
         let part = q.clone().narrow(2, start, queries);
