@@ -348,3 +348,35 @@ fn best_of(logits: Tensor<2>) -> Result<Option<TokenLogprob>, DecodeError> {
         logprob: -sum.ln(),
     }))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::logits::logprobs;
+    use burn::tensor::{Device, TensorData};
+
+    #[test]
+    fn the_device_finds_the_token_that_the_vocabulary_has() {
+        let best = |row: &[f32]| {
+            let data = TensorData::new(row.to_vec(), [1, row.len()]);
+            best_of(Tensor::from_data(data, &Device::flex())).unwrap()
+        };
+        let rows = [
+            vec![-1000.0, 3.0, 3.0, -2.0],
+            (0..5000)
+                .map(|i| (i * 7919 % 4999) as f32 / 900.0)
+                .collect(),
+        ];
+        for row in rows {
+            let token = crate::Logits::new(row.clone()).argmax().unwrap();
+            let (expected, _) = logprobs(&row, token, 0);
+            let found = best(&row).unwrap();
+            assert_eq!(found.token, token);
+            assert!((found.logprob - expected.logprob).abs() < 1e-4, "{found:?}");
+        }
+        // What is no number has to be left out, which is done on this side.
+        assert_eq!(best(&[1.0, f32::NAN, 0.0]), None);
+        assert_eq!(best(&[f32::NEG_INFINITY; 3]), None);
+    }
+}
