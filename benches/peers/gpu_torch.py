@@ -37,15 +37,19 @@ def wait(device):
 
 
 def median(rounds, run, device):
-    out = run()
-    wait(device)
     times = []
-    for _ in range(rounds):
+    for _ in range(rounds + 1):
         start = time.perf_counter()
         out = run()
         wait(device)
         times.append((time.perf_counter() - start) * 1e3)
-    return statistics.median(times), out
+    # The first run counts where there is no other.
+    return statistics.median(times[1:] or times), out
+
+
+def rounds_of(length):
+    """As `rounds` in benches/src/bin/gpu/timing.rs."""
+    return 0 if length >= 100_000 else 1 if length >= 16_000 else 3
 
 
 def pixels(*shape):
@@ -60,7 +64,8 @@ def clip(folder, device, dtype, *batches):
     model = CLIPVisionModelWithProjection.from_pretrained(
         folder, dtype=DTYPES[dtype], attn_implementation="sdpa"
     ).eval().to(device)
-    compiled = torch.compile(model) if device.startswith("cuda") else None
+    # Each batch a program of its own, not one for all sizes.
+    compiled = torch.compile(model, dynamic=False) if device.startswith("cuda") else None
     for batch in map(int, batches):
         x = pixels(batch, 3, 224, 224).to(device, DTYPES[dtype])
         ms, out = median(9, lambda: model(pixel_values=x).image_embeds, device)
@@ -95,7 +100,7 @@ def decoder(folder, device, dtype, *lengths):
             caches.append(DynamicCache())
             return step(prompt, caches[0])
 
-        ms, logits = median(1 if length > 16_000 else 3, prefill, device)
+        ms, logits = median(rounds_of(length), prefill, device)
         say(f"prefill {length}", ms, f"{logits[0].item():.4f}")
         for timed in False, True:
             start = time.perf_counter()

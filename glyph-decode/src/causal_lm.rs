@@ -91,8 +91,7 @@ impl CausalLm {
         logits: LogitsFor,
         out: &mut Vec<f32>,
     ) -> Result<(), DecodeError> {
-        let all = logits == LogitsFor::All;
-        self.transformer.forward(Run { embeds, cache }, all, out)
+        self.transformer.forward(Run { embeds, cache }, logits, out)
     }
 }
 

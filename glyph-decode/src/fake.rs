@@ -106,6 +106,9 @@ impl LanguageModel for Parrot {
             }
             rows.extend(self.push(value as TokenId, cache)?);
         }
+        if logits == LogitsFor::None {
+            rows.clear();
+        }
         let data = TensorData::new(rows.clone(), [rows.len() / VOCAB, VOCAB]);
         Ok(Tensor::from_data(data, &Device::default()))
     }

@@ -20,9 +20,6 @@ pub use session::Session;
 
 use decoding::Decoding;
 
-/// Tokens that are run between two looks at the progress callback, while a prompt is read.
-const PREFILL_CHUNK: usize = 256;
-
 /// A generated token.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -89,7 +86,8 @@ pub struct Usage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GenerationProgress {
-    /// Tokens of the prompt that have been read, the reused ones included.
+    /// Tokens of the prompt that have been read, the reused ones included. Of those a GPU may
+    /// still have some before it.
     pub prompt_tokens_read: usize,
     /// Tokens of the prompt.
     pub prompt_tokens: usize,
@@ -254,7 +252,7 @@ impl<'s> Generator<'s> {
     /// Runs what is pending, a chunk at a time. `false` if the callback said stop.
     fn run_pending(&mut self) -> Result<bool, DecodeError> {
         while !self.pending.is_empty() {
-            self.session.run_chunk(&mut self.pending)?;
+            self.session.run_chunk(&mut self.pending, true)?;
             if self.usage.generated_tokens == 0 && self.is_cancelled() {
                 return Ok(false);
             }
@@ -278,9 +276,15 @@ impl<'s> Generator<'s> {
                 self.finish_reason = Some(FinishReason::Cancelled);
                 break;
             }
-            let step = self
-                .decoding
-                .step(self.session.logits(), self.session.vocabulary())?;
+            let vocabulary = self.session.vocabulary();
+            let best = match self.decoding.takes_the_best() {
+                true => self.session.best()?,
+                false => None,
+            };
+            let step = match best {
+                Some(best) => self.decoding.take(best, &*vocabulary)?,
+                None => self.decoding.step(self.session.logits()?, &*vocabulary)?,
+            };
             self.usage.generated_tokens += 1;
             self.pending.push(session::Part::Token(step.token));
             text += &step.text;

@@ -1,7 +1,7 @@
 //! Keys and values of the tokens that a model has seen.
 
 use burn::tensor::{DType, Device, Tensor, s};
-use glyph_encode::nn::is_host;
+use glyph_encode::nn::{KEY_ROWS, is_host};
 
 use crate::DecodeError;
 
@@ -44,7 +44,7 @@ pub struct KvCache {
     jumps: Vec<(usize, usize)>,
 }
 
-/// Keys and values on a device, `[kv_heads, 1, capacity, head_dim]` for each layer.
+/// Keys and values on a device, `[kv_heads, 1, slots, head_dim]` for each layer.
 #[derive(Debug, Clone)]
 struct TensorStore {
     layers: Vec<Option<[Tensor<4>; 2]>>,
@@ -120,7 +120,23 @@ impl KvCache {
             },
             device: device.clone(),
         });
+        cache.slots = cache.whole_rows(capacity);
         cache
+    }
+
+    /// Rows of a tensor that holds `tokens` tokens. A part of a tensor is a view only where it
+    /// begins and ends where the device lets it, else it is copied, at 128k tokens by gigabytes a
+    /// step; so devices other than the CPU get whole blocks of rows.
+    fn whole_rows(&self, tokens: usize) -> usize {
+        match &self.tensors {
+            Some(store) if !is_host(&store.device) => tokens.next_multiple_of(KEY_ROWS),
+            _ => tokens,
+        }
+    }
+
+    /// Rows of keys and values that [`append`](Self::append) gives back after `n` more tokens.
+    pub(crate) fn rows_after(&self, n: usize) -> usize {
+        self.whole_rows(self.seen + n)
     }
 
     /// Number of tokens held.
@@ -163,6 +179,12 @@ impl KvCache {
         if position != self.rotary_position() {
             self.jumps.push((self.seen, position));
         }
+    }
+
+    /// [`set_rotary_position`](Self::set_rotary_position) for tokens that run together: so many
+    /// tokens from the start, the next one stands at the position beside it.
+    pub(crate) fn add_jumps(&mut self, jumps: &[(usize, usize)]) {
+        self.jumps.extend_from_slice(jumps);
     }
 
     /// Bytes of keys and values.
@@ -222,9 +244,12 @@ impl KvCache {
     /// Writes the keys and values of new tokens of a layer after those that were seen, and gives
     /// all of them. The tokens count once [`advance`](Self::advance) is called.
     ///
+    /// On the CPU that is `position() + n` rows. Other devices round up to a multiple of 128; what
+    /// stands in the rows beyond belongs to no token, and attention has to leave it out.
+    ///
     /// # Shapes
     /// - `keys`, `values`: `[kv_heads, 1, n, head_dim]`
-    /// - output: `[kv_heads, 1, position() + n, head_dim]`
+    /// - output: `[kv_heads, 1, rows, head_dim]`
     ///
     /// # Panics
     /// If the cache was not made [`on_device`](Self::on_device), has no such layer or no room.
@@ -234,20 +259,21 @@ impl KvCache {
         keys: Tensor<4>,
         values: Tensor<4>,
     ) -> (Tensor<4>, Tensor<4>) {
+        let n = keys.dims()[2];
+        let (end, rows) = (self.seen + n, self.rows_after(n));
         let store = self.tensors.as_mut().expect("a cache of tensors");
-        let shape = [self.kv_heads, 1, self.capacity, self.head_dim];
+        let shape = [self.kv_heads, 1, self.slots, self.head_dim];
         let options = (&store.device, store.dtype);
         // Taken out, so that the tensors have one owner and are written in place.
         let held = store.layers[layer]
             .take()
             .unwrap_or_else(|| [Tensor::zeros(shape, options), Tensor::zeros(shape, options)]);
-        let end = self.seen + keys.dims()[2];
         let [all_keys, all_values] = held;
         let all_keys = all_keys.slice_assign(s![.., .., self.seen..end, ..], keys);
         let all_values = all_values.slice_assign(s![.., .., self.seen..end, ..], values);
         let seen = (
-            all_keys.clone().narrow(2, 0, end),
-            all_values.clone().narrow(2, 0, end),
+            all_keys.clone().narrow(2, 0, rows),
+            all_values.clone().narrow(2, 0, rows),
         );
         store.layers[layer] = Some([all_keys, all_values]);
         seen
@@ -267,7 +293,7 @@ impl KvCache {
         self.tensors.is_some()
     }
 
-    /// Slots of each head in the layers' arrays; position `p` lies in slot `p % slots`.
+    /// Slots of each head in the layers' arrays or tensors; position `p` lies in slot `p % slots`.
     pub(crate) fn slots(&self) -> usize {
         self.slots
     }
@@ -306,5 +332,31 @@ mod tests {
         assert_eq!((cache.len(), cache.position()), (4, 7));
         assert_eq!(cache.truncate(2), 0);
         assert!(cache.is_empty());
+    }
+
+    /// Devices make a part of a tensor a view where its bytes begin and end at multiples of 512.
+    #[test]
+    fn devices_get_whole_blocks_of_rows() {
+        let rows = |device: &Device, capacity: usize, seen: &[usize]| {
+            let mut cache = KvCache::on_device(1, 2, 8, capacity, DType::F32, device);
+            let mut rows = Vec::new();
+            for &n in seen {
+                let new = Tensor::<4>::ones([2, 1, n, 8], device);
+                let (keys, values) = cache.append(0, new.clone(), new);
+                cache.advance(n).unwrap();
+                assert_eq!(keys.dims(), values.dims());
+                let sum = keys.sum().into_scalar::<f32>();
+                assert_eq!(sum, (2 * 8 * cache.len()) as f32);
+                rows.push(values.dims()[2]);
+            }
+            (rows, cache.memory())
+        };
+        let (host, other) = (Device::flex(), Device::flex().autodiff());
+        assert_eq!(rows(&host, 150, &[3, 126, 1]), (vec![3, 129, 130], 19_200));
+        assert_eq!(
+            rows(&other, 150, &[3, 126, 1]),
+            (vec![128, 256, 256], 256 * 128)
+        );
+        assert_eq!(rows(&other, 128, &[127, 1]), (vec![128, 128], 128 * 128));
     }
 }

@@ -16,7 +16,7 @@ pub struct TokenLogprob {
 ///
 /// Filters change scores and drop candidates; the sampler draws from what is left. After a filter
 /// such as top-k only the few candidates are visited, not the vocabulary.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Logits {
     values: Vec<f32>,
     /// `None` while every token is a candidate.
@@ -25,16 +25,20 @@ pub struct Logits {
 
 impl Logits {
     /// Scores by token id. What is not a number counts as excluded.
-    pub fn new(mut values: Vec<f32>) -> Self {
-        for value in &mut values {
-            if value.is_nan() {
-                *value = f32::NEG_INFINITY;
-            }
-        }
-        Self {
+    pub fn new(values: Vec<f32>) -> Self {
+        let mut logits = Self {
             values,
             candidates: None,
-        }
+        };
+        logits.values.iter_mut().for_each(|v| *v = number(*v));
+        logits
+    }
+
+    /// The scores of another step, in the same memory.
+    pub(crate) fn renew(&mut self, row: &[f32]) {
+        self.candidates = None;
+        self.values.clear();
+        self.values.extend(row.iter().map(|v| number(*v)));
     }
 
     /// Number of tokens in the vocabulary.
@@ -135,37 +139,18 @@ impl Logits {
 
     /// The candidates by falling score, at most `n`; equal scores by rising id.
     pub fn top(&self, n: usize) -> Vec<(TokenId, f32)> {
-        let mut all: Vec<(TokenId, f32)> = self.iter().collect();
-        let order =
-            |a: &(TokenId, f32), b: &(TokenId, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-        if n == 0 {
-            return Vec::new();
-        }
-        if n < all.len() {
-            all.select_nth_unstable_by(n - 1, order);
-            all.truncate(n);
-        }
-        all.sort_unstable_by(order);
-        all
+        top(self.iter(), n)
     }
 
     /// `ln Σ exp(score)` over the candidates.
     pub fn log_sum_exp(&self) -> f64 {
-        let max = self
-            .iter()
-            .map(|(_, v)| v)
-            .fold(f32::NEG_INFINITY, f32::max);
-        if max == f32::NEG_INFINITY {
-            return f64::from(max);
-        }
-        let sum: f64 = self.iter().map(|(_, v)| f64::from((v - max).exp())).sum();
-        f64::from(max) + sum.ln()
+        log_sum_exp(|| self.iter().map(|(_, v)| v))
     }
 
-    /// Probabilities of the candidates, by falling probability.
-    pub(crate) fn sorted_probabilities(&self) -> Vec<(TokenId, f32)> {
+    /// The `n` likeliest candidates with their probabilities, by falling probability.
+    pub(crate) fn likeliest(&self, n: usize) -> Vec<(TokenId, f32)> {
         let norm = self.log_sum_exp();
-        let mut all = self.top(self.values.len());
+        let mut all = self.top(n);
         for (_, value) in &mut all {
             *value = (f64::from(*value) - norm).exp() as f32;
         }
@@ -173,23 +158,56 @@ impl Logits {
     }
 }
 
-/// Log-probability of `token` and of the `top` most likely tokens, by the model alone: before any
+fn number(value: f32) -> f32 {
+    match value.is_nan() {
+        true => f32::NEG_INFINITY,
+        false => value,
+    }
+}
+
+/// At most `n` of some tokens by falling score; equal scores by rising id.
+fn top(tokens: impl Iterator<Item = (TokenId, f32)>, n: usize) -> Vec<(TokenId, f32)> {
+    if n == 0 {
+        return Vec::new();
+    }
+    let mut all: Vec<(TokenId, f32)> = tokens.collect();
+    let order = |a: &(TokenId, f32), b: &(TokenId, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    if n < all.len() {
+        all.select_nth_unstable_by(n - 1, order);
+        all.truncate(n);
+    }
+    all.sort_unstable_by(order);
+    all
+}
+
+fn log_sum_exp<I: Iterator<Item = f32>>(scores: impl Fn() -> I) -> f64 {
+    let max = scores().fold(f32::NEG_INFINITY, f32::max);
+    if max == f32::NEG_INFINITY {
+        return f64::from(max);
+    }
+    let sum: f64 = scores().map(|v| f64::from((v - max).exp())).sum();
+    f64::from(max) + sum.ln()
+}
+
+/// Log-probability of `token` and of the `most` likeliest tokens, by the model alone: before any
 /// filter, at temperature 1.
 pub(crate) fn logprobs(
     row: &[f32],
     token: TokenId,
-    top: usize,
+    most: usize,
 ) -> (TokenLogprob, Vec<TokenLogprob>) {
-    let logits = Logits::new(row.to_vec());
-    let norm = logits.log_sum_exp();
+    let norm = log_sum_exp(|| row.iter().map(|v| number(*v)));
     let of = |(token, value): (TokenId, f32)| TokenLogprob {
         token,
         logprob: (f64::from(value) - norm) as f32,
     };
-    (
-        of((token, logits.get(token))),
-        logits.top(top).into_iter().map(of).collect(),
-    )
+    let own = row
+        .get(token as usize)
+        .map_or(f32::NEG_INFINITY, |v| number(*v));
+    let all = (0..).zip(row.iter().map(|v| number(*v)));
+    let candidates = all.filter(|(_, value)| *value > f32::NEG_INFINITY);
+    let top = top(candidates, most).into_iter().map(of).collect();
+    (of((token, own)), top)
 }
 
 #[cfg(test)]

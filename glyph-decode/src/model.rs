@@ -65,7 +65,10 @@ impl ImageEmbeds {
 
 /// Which positions of a forward pass get logits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LogitsFor {
+    /// None: a beginning of a prompt, of which only keys and values are wanted.
+    None,
     /// Only the last one: what generation needs.
     Last,
     /// All of them: what scoring a text needs.
@@ -103,7 +106,7 @@ pub trait LanguageModel: Send + Sync {
     /// # Shapes
     /// - `inputs_embeds`: `[n, hidden_size]`
     /// - output: `[1, vocab_size]` for [`LogitsFor::Last`], `[n, vocab_size]` for
-    ///   [`LogitsFor::All`]
+    ///   [`LogitsFor::All`], `[0, vocab_size]` for [`LogitsFor::None`]
     ///
     /// # Errors
     /// If there are no embeddings or of another width, or the cache has no room for them; the
@@ -129,6 +132,52 @@ pub trait LanguageModel: Send + Sync {
         self.forward(image.embeds.clone(), cache, logits)
     }
 
+    /// Runs pieces of a prompt, one after the other. A model may put neighbours into one pass, and
+    /// need not wait for the device before logits are read.
+    ///
+    /// # Errors
+    /// As [`embed`](Self::embed) and [`forward`](Self::forward), and if there is no token at all.
+    /// A cache without room stays as it was, or holds the pieces before the one that failed.
+    fn forward_segments(
+        &self,
+        segments: &[Segment],
+        cache: &mut KvCache,
+        logits: LogitsFor,
+    ) -> Result<Tensor<2>, DecodeError> {
+        let mut out = Vec::new();
+        for (i, segment) in segments.iter().enumerate() {
+            let wanted = match logits {
+                LogitsFor::Last if i + 1 < segments.len() => LogitsFor::None,
+                wanted => wanted,
+            };
+            out.push(match segment {
+                Segment::Text(ids) => self.forward(self.embed(ids)?, cache, wanted)?,
+                Segment::Vision(embeds) => self.forward(embeds.clone(), cache, wanted)?,
+                Segment::Image(image) => self.forward_image(image, cache, wanted)?,
+            });
+        }
+        let Some(last) = out.pop() else {
+            return Err(DecodeError::Input {
+                what: "segments",
+                expected: "at least one token".to_owned(),
+                found: "none".to_owned(),
+            });
+        };
+        Ok(match logits {
+            LogitsFor::All if !out.is_empty() => {
+                out.push(last);
+                Tensor::cat(out, 0)
+            }
+            _ => last,
+        })
+    }
+
+    /// Tokens of a prompt that the model likes to run together. Between two such runs a generation
+    /// can be stopped.
+    fn prefill_chunk(&self) -> usize {
+        256
+    }
+
     /// Makes an empty cache for `capacity` tokens that refuses to take more.
     ///
     /// # Errors
@@ -136,7 +185,7 @@ pub trait LanguageModel: Send + Sync {
     fn new_cache(&self, capacity: usize) -> Result<KvCache, DecodeError>;
 
     /// [`forward`](Self::forward) from token ids to plain numbers. `out` is overwritten with the
-    /// logits, row after row.
+    /// logits, row after row; it is empty for [`LogitsFor::None`].
     ///
     /// # Errors
     /// As [`embed`](Self::embed) and [`forward`](Self::forward).
@@ -164,14 +213,23 @@ pub trait LanguageModel: Send + Sync {
         sequences: &mut [Sequence<'_>],
         out: &mut Vec<f32>,
     ) -> Result<(), DecodeError> {
-        out.clear();
-        let mut row = Vec::new();
-        for s in sequences {
-            self.forward_ids(s.input_ids, s.cache, LogitsFor::Last, &mut row)?;
-            out.extend_from_slice(&row);
-        }
-        Ok(())
+        one_by_one(self, sequences, out)
     }
+}
+
+/// [`LanguageModel::forward_batch`] without anything shared.
+pub(crate) fn one_by_one<M: LanguageModel + ?Sized>(
+    model: &M,
+    sequences: &mut [Sequence<'_>],
+    out: &mut Vec<f32>,
+) -> Result<(), DecodeError> {
+    out.clear();
+    let mut row = Vec::new();
+    for s in sequences {
+        model.forward_ids(s.input_ids, s.cache, LogitsFor::Last, &mut row)?;
+        out.extend_from_slice(&row);
+    }
+    Ok(())
 }
 
 /// The numbers of a tensor that was read back.

@@ -79,6 +79,11 @@ impl Sampler {
         self
     }
 
+    /// Whether it takes the token with the highest logit, without a look at the others.
+    pub(crate) fn takes_the_best(&self) -> bool {
+        self.filters.is_empty() && matches!(self.choice, Choice::Greedy)
+    }
+
     /// Runs the filters and chooses a token.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use std::sync::RwLock;
 
 use crate::kv_cache::{LayerCache, SLIDING_CHUNK};
 use crate::quant::{Matrix, Simd};
-use crate::{CachePolicy, DecodeError, KvCache, ModelConfig, TokenId};
+use crate::{CachePolicy, DecodeError, KvCache, LogitsFor, ModelConfig, TokenId};
 use pass::{Pass, share};
 use team::Exchange;
 
@@ -121,13 +121,14 @@ impl Transformer {
         Ok(out)
     }
 
-    /// Runs one sequence; `out` becomes the logits of the last token or of all.
+    /// Runs one sequence; `out` becomes the logits of the tokens that get some.
     pub(crate) fn forward(
         &self,
         run: Run<'_>,
-        all: bool,
+        logits: LogitsFor,
         out: &mut Vec<f32>,
     ) -> Result<(), DecodeError> {
+        let all = logits == LogitsFor::All;
         let (hidden, vocab) = (self.config.hidden_size, self.config.vocab_size);
         let n = run.embeds.len() / hidden;
         let cache = run.cache;
@@ -137,7 +138,12 @@ impl Transformer {
             chunk = chunk.min(SLIDING_CHUNK);
         }
         out.clear();
-        out.resize(if all { n * vocab } else { vocab }, 0.0);
+        let rows = match logits {
+            LogitsFor::None => 0,
+            LogitsFor::Last => 1,
+            LogitsFor::All => n,
+        };
+        out.resize(rows * vocab, 0.0);
         let mut rest = &mut out[..];
         for (i, embeds) in run.embeds.chunks(chunk * hidden).enumerate() {
             let m = embeds.len() / hidden;
@@ -149,7 +155,7 @@ impl Transformer {
                 .collect();
             let wanted: Vec<usize> = if all {
                 (0..m).collect()
-            } else if i * chunk + m == n {
+            } else if rows == 1 && i * chunk + m == n {
                 vec![m - 1]
             } else {
                 Vec::new()
@@ -186,7 +192,7 @@ impl Transformer {
                     embeds: run.embeds,
                     cache: &mut *run.cache,
                 };
-                self.forward(alone, false, &mut row)?;
+                self.forward(alone, LogitsFor::Last, &mut row)?;
                 out[i * vocab..(i + 1) * vocab].copy_from_slice(&row);
             } else {
                 places.push(Place {

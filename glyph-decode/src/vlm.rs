@@ -11,20 +11,30 @@ use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use glyph_encode::checkpoint::{Checkpoint, CheckpointError, LoadProgress};
+use glyph_encode::nn::{KEY_ROWS, is_host};
 use glyph_encode::towers::{Glm4vTower, Idefics3Tower, PatchTower, Qwen2_5VlTower, Qwen2VlTower};
 
 pub use config::{VisionConfig, VlmConfig, VlmFamily};
-use decoder::TextDecoder;
+use decoder::{Rows, TextDecoder};
 pub use images::PixelValues;
 pub use rope::RotaryPosition;
 use rope::image_positions;
 
-use crate::model::floats;
-use crate::{DecodeError, ImageEmbeds, KvCache, LanguageModel, LogitsFor, ModelConfig, TokenId};
+use crate::model::{floats, one_by_one};
+use crate::{
+    DecodeError, ImageEmbeds, KvCache, LanguageModel, LogitsFor, ModelConfig, Segment, Sequence,
+    TokenId,
+};
 
 /// Tokens that run through the decoder at once: enough to fill matrix units, few enough that
 /// scores of attention stay small.
 const PREFILL_CHUNK: usize = 1024;
+
+/// Tokens of a prompt that the CPU wants together: a large model reads them in seconds.
+const HOST_PREFILL: usize = 512;
+
+/// The same for other devices: of what is cut into chunks, only the last chunk is not full.
+const DEVICE_PREFILL: usize = 4 * PREFILL_CHUNK;
 
 /// The tower of a checkpoint.
 #[derive(Debug)]
@@ -125,8 +135,8 @@ impl VisionLanguageModel {
         }
     }
 
-    /// Checks embeddings against the model and the cache.
-    fn check(&self, embeds: &Tensor<2>, cache: &KvCache) -> Result<usize, DecodeError> {
+    /// Checks embeddings against the model.
+    fn check(&self, embeds: &Tensor<2>) -> Result<usize, DecodeError> {
         let [n, width] = embeds.dims();
         let hidden = self.config.model.hidden_size;
         if n == 0 || width != hidden {
@@ -136,6 +146,11 @@ impl VisionLanguageModel {
                 found: format!("[{n}, {width}]"),
             });
         }
+        Ok(n)
+    }
+
+    /// Checks that a cache is of this model and has room for `n` tokens.
+    fn check_cache(&self, n: usize, cache: &KvCache) -> Result<(), DecodeError> {
         let model = &self.config.model;
         let shape = [
             model.num_hidden_layers,
@@ -149,38 +164,122 @@ impl VisionLanguageModel {
                 found: format!("{:?}", cache.shape()),
             });
         }
-        cache.check_room(n)?;
-        Ok(n)
+        cache.check_room(n)
     }
 
-    /// Runs embeddings at given positions, a chunk at a time.
+    /// Adds text or vision tokens to a reading whose next token stands at its position.
+    fn add(&self, reading: &mut Reading, segment: &Segment) -> Result<(), DecodeError> {
+        let (embeds, image) = match segment {
+            Segment::Text(ids) if ids.is_empty() => return Ok(()),
+            Segment::Text(ids) => (self.embed(ids)?, None),
+            Segment::Vision(embeds) => (embeds.clone(), None),
+            Segment::Image(image) => (image.embeds.clone(), Some(image)),
+        };
+        let n = self.check(&embeds)?;
+        reading.embeds.push(embeds);
+        let start = reading.next;
+        // Idefics3 places tokens one after the other.
+        let Some(image) = image.filter(|_| self.config.family != VlmFamily::Idefics3) else {
+            let positions = (start..start + n).map(|p| [p as u32; 3]);
+            reading.positions.extend(positions);
+            reading.next += n;
+            return Ok(());
+        };
+        if image.grid.iter().product::<usize>() != n {
+            return Err(DecodeError::Input {
+                what: "the grid of an image",
+                expected: format!("{n} tokens"),
+                found: format!("{:?}", image.grid),
+            });
+        }
+        let (positions, next) = image_positions(start, image.grid, image.temporal_step);
+        reading.positions.extend(positions);
+        reading.next = next;
+        if next != start + n {
+            reading.jumps.push((reading.positions.len(), next));
+        }
+        Ok(())
+    }
+
+    /// Runs what was gathered, a chunk at a time.
     fn run(
         &self,
-        embeds: Tensor<2>,
-        positions: &[RotaryPosition],
+        reading: Reading,
         cache: &mut KvCache,
         logits: LogitsFor,
     ) -> Result<Tensor<2>, DecodeError> {
+        let all = reading.positions.len();
+        self.check_cache(all, cache)?;
+        let before = cache.position();
+        let embeds = joined(reading.embeds);
+        let mut chunk = PREFILL_CHUNK;
+        if !is_host(&self.device()) {
+            // From the second one on, chunks begin where kernels of attention begin their tiles.
+            chunk -= before % KEY_ROWS;
+        }
         let mut out = Vec::new();
         let mut start = 0;
-        for part in positions.chunks(PREFILL_CHUNK) {
-            let n = part.len();
+        while start < all {
+            let n = chunk.min(all - start);
+            chunk = PREFILL_CHUNK;
             let x = embeds.clone().narrow(0, start, n);
-            let x = self.decoder.forward(x, part, cache, None);
+            let positions = &reading.positions[start..start + n];
+            let mut rows = [Rows {
+                n,
+                cache: &mut *cache,
+            }];
+            let x = self.decoder.forward(x, positions, &mut rows, None);
             cache.advance(n)?;
             start += n;
             match logits {
                 LogitsFor::All => out.push(self.decoder.logits(x)),
-                LogitsFor::Last if start == positions.len() => {
+                LogitsFor::Last if start == all => {
                     out.push(self.decoder.logits(x.narrow(0, n - 1, 1)));
                 }
-                LogitsFor::Last => {}
+                LogitsFor::Last | LogitsFor::None => {}
             }
         }
-        Ok(match out.len() {
-            1 => out.remove(0),
-            _ => Tensor::cat(out, 0),
+        let jumps = reading.jumps.iter();
+        let jumps: Vec<_> = jumps.map(|&(at, next)| (before + at, next)).collect();
+        cache.add_jumps(&jumps);
+        Ok(match out.is_empty() {
+            true => self.no_numbers(self.config.model.vocab_size),
+            false => joined(out),
         })
+    }
+
+    /// A tensor of no rows.
+    fn no_numbers(&self, width: usize) -> Tensor<2> {
+        let none = TensorData::new(Vec::<f32>::new(), [0, width]);
+        Tensor::from_data(none, (&self.device(), DType::F32))
+    }
+}
+
+/// What is read together: embeddings, and where their tokens stand.
+struct Reading {
+    embeds: Vec<Tensor<2>>,
+    positions: Vec<RotaryPosition>,
+    /// Where the next token stands.
+    next: usize,
+    /// After how many tokens the positions leave the count of tokens, and where they go on.
+    jumps: Vec<(usize, usize)>,
+}
+
+impl Reading {
+    fn after(cache: &KvCache) -> Self {
+        Self {
+            embeds: Vec::new(),
+            positions: Vec::new(),
+            next: cache.rotary_position(),
+            jumps: Vec::new(),
+        }
+    }
+}
+
+fn joined(mut parts: Vec<Tensor<2>>) -> Tensor<2> {
+    match parts.len() {
+        1 => parts.remove(0),
+        _ => Tensor::cat(parts, 0),
     }
 }
 
@@ -245,8 +344,7 @@ impl LanguageModel for VisionLanguageModel {
             return Err(DecodeError::TokenId { id, vocab_size });
         }
         if input_ids.is_empty() {
-            let none = TensorData::new(Vec::<f32>::new(), [0, self.config.model.hidden_size]);
-            return Ok(Tensor::from_data(none, &self.device()));
+            return Ok(self.no_numbers(self.config.model.hidden_size));
         }
         Ok(self.decoder.embed(input_ids))
     }
@@ -257,10 +355,9 @@ impl LanguageModel for VisionLanguageModel {
         cache: &mut KvCache,
         logits: LogitsFor,
     ) -> Result<Tensor<2>, DecodeError> {
-        let n = self.check(&inputs_embeds, cache)?;
-        let start = cache.rotary_position();
-        let positions: Vec<RotaryPosition> = (start..start + n).map(|p| [p as u32; 3]).collect();
-        self.run(inputs_embeds, &positions, cache, logits)
+        let mut reading = Reading::after(cache);
+        self.add(&mut reading, &Segment::Vision(inputs_embeds))?;
+        self.run(reading, cache, logits)
     }
 
     fn forward_image(
@@ -269,23 +366,34 @@ impl LanguageModel for VisionLanguageModel {
         cache: &mut KvCache,
         logits: LogitsFor,
     ) -> Result<Tensor<2>, DecodeError> {
-        // Idefics3 places tokens one after the other.
-        if self.config.family == VlmFamily::Idefics3 {
-            return self.forward(image.embeds.clone(), cache, logits);
+        self.forward_segments(&[Segment::Image(image.clone())], cache, logits)
+    }
+
+    fn forward_segments(
+        &self,
+        segments: &[Segment],
+        cache: &mut KvCache,
+        logits: LogitsFor,
+    ) -> Result<Tensor<2>, DecodeError> {
+        let mut reading = Reading::after(cache);
+        for segment in segments {
+            self.add(&mut reading, segment)?;
         }
-        let n = self.check(&image.embeds, cache)?;
-        if image.grid.iter().product::<usize>() != n {
+        if reading.embeds.is_empty() {
             return Err(DecodeError::Input {
-                what: "the grid of an image",
-                expected: format!("{n} tokens"),
-                found: format!("{:?}", image.grid),
+                what: "segments",
+                expected: "at least one token".to_owned(),
+                found: "none".to_owned(),
             });
         }
-        let start = cache.rotary_position();
-        let (positions, next) = image_positions(start, image.grid, image.temporal_step);
-        let out = self.run(image.embeds.clone(), &positions, cache, logits)?;
-        cache.set_rotary_position(next);
-        Ok(out)
+        self.run(reading, cache, logits)
+    }
+
+    fn prefill_chunk(&self) -> usize {
+        match is_host(&self.device()) {
+            true => HOST_PREFILL,
+            false => DEVICE_PREFILL,
+        }
     }
 
     fn new_cache(&self, capacity: usize) -> Result<KvCache, DecodeError> {
@@ -317,6 +425,39 @@ impl LanguageModel for VisionLanguageModel {
         let embeds = self.embed(input_ids)?;
         let data = self.forward(embeds, cache, logits)?.into_data();
         *out = floats(data)?;
+        Ok(())
+    }
+
+    fn forward_batch(
+        &self,
+        sequences: &mut [Sequence<'_>],
+        out: &mut Vec<f32>,
+    ) -> Result<(), DecodeError> {
+        // Sequences of one token share a pass over the weights; longer ones fill one alone.
+        if sequences.len() < 2 || sequences.iter().any(|s| s.input_ids.len() != 1) {
+            return one_by_one(self, sequences, out);
+        }
+        for s in sequences.iter() {
+            self.check_cache(1, s.cache)?;
+        }
+        let ids: Vec<TokenId> = sequences.iter().map(|s| s.input_ids[0]).collect();
+        let embeds = self.embed(&ids)?;
+        let positions: Vec<RotaryPosition> = sequences
+            .iter()
+            .map(|s| [s.cache.rotary_position() as u32; 3])
+            .collect();
+        let mut rows: Vec<Rows<'_>> = sequences
+            .iter_mut()
+            .map(|s| Rows {
+                n: 1,
+                cache: &mut *s.cache,
+            })
+            .collect();
+        let x = self.decoder.forward(embeds, &positions, &mut rows, None);
+        for s in sequences {
+            s.cache.advance(1)?;
+        }
+        *out = floats(self.decoder.logits(x).into_data())?;
         Ok(())
     }
 }

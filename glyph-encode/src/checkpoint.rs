@@ -223,6 +223,20 @@ impl<'a> Checkpoint<'a> {
         Ok(())
     }
 
+    /// Reads a tensor as [`dtype`](Self::dtype) into this machine's memory.
+    ///
+    /// # Errors
+    /// As [`tensor`](Self::tensor).
+    pub fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<TensorData, CheckpointError> {
+        let dtype = self.dtype;
+        let data = self.read_data(name, shape, shape, dtype)?;
+        Ok(
+            data.unwrap_or_else(|| {
+                TensorData::zeros::<f32, _>(shape.to_vec()).convert_dtype(dtype)
+            }),
+        )
+    }
+
     fn read<const D: usize>(
         &mut self,
         name: &str,
@@ -230,10 +244,25 @@ impl<'a> Checkpoint<'a> {
         shape: [usize; D],
         dtype: DType,
     ) -> Result<Tensor<D>, CheckpointError> {
+        let data = self.read_data(name, stored, &shape, dtype)?;
         let options = (&self.device, dtype);
+        Ok(match data {
+            Some(data) => Tensor::from_data(data, options),
+            None => Tensor::zeros(shape, options),
+        })
+    }
+
+    /// The numbers of a tensor; `None` for a missing one, which is noted.
+    fn read_data(
+        &mut self,
+        name: &str,
+        stored: &[usize],
+        shape: &[usize],
+        dtype: DType,
+    ) -> Result<Option<TensorData>, CheckpointError> {
         let Some(tensor) = self.tensors.get(name).cloned() else {
             self.missing.push(name.to_owned());
-            return Ok(Tensor::zeros(shape, options));
+            return Ok(None);
         };
         if tensor.shape != stored {
             return Err(CheckpointError::Shape {
@@ -251,12 +280,11 @@ impl<'a> Checkpoint<'a> {
             });
         }
         let reader = self.files.reader(&tensor)?;
-        let data = read::read(reader, tensor.kind, tensor.len(), dtype, &shape);
-        let data: TensorData = data.map_err(|source| CheckpointError::Io {
+        let data = read::read(reader, tensor.kind, tensor.len(), dtype, shape);
+        data.map(Some).map_err(|source| CheckpointError::Io {
             path: self.path(&tensor),
             source,
-        })?;
-        Ok(Tensor::from_data(data, options))
+        })
     }
 
     fn path(&self, tensor: &StoredTensor) -> PathBuf {

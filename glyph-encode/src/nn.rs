@@ -11,16 +11,16 @@ mod kernels;
 mod linear;
 mod rotary;
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, Linear, RmsNorm};
 use burn::tensor::{DType, Tensor};
 
 pub use activation::Activation;
-pub use attention::{attend, attend_masked, attend_segments};
+pub use attention::{KEY_ROWS, Seen, attend, attend_cached, attend_masked, attend_segments};
 pub use host::is_host;
 use linear::bias;
 pub use linear::{multiply, project, project_onto};
-pub use rotary::{Rotary, RotaryPairs, inverse_frequencies};
+pub use rotary::{Rotary, RotaryApart, RotaryPairs, inverse_frequencies};
 
 /// The type in which queries, keys and values of a layer go into attention: that of its weights,
 /// but `F32` on the CPU, which has to compute in it anyway.
@@ -107,7 +107,21 @@ impl FeedForward {
 
     /// The same with `gate` and `up` as one matrix of twice the width, `gate` first.
     pub fn fused(gate_up: Linear, down: Linear, activation: Activation) -> Self {
-        Self::plain(gate_up, down, activation)
+        let weight = gate_up.weight.val();
+        if is_host(&weight.device()) {
+            return Self::plain(gate_up, down, activation);
+        }
+        // Two views of the one matrix. Halves of its product would be copied, and in `F32`: what
+        // is fused ends where a tensor is cut. (Parameters are leaves of a graph: `detach`.)
+        let half = weight.dims()[1] / 2;
+        let part = |start| Linear {
+            weight: Param::from_tensor(weight.clone().narrow(1, start, half).detach()),
+            bias: gate_up
+                .bias
+                .as_ref()
+                .map(|bias| Param::from_tensor(bias.val().narrow(0, start, half).detach())),
+        };
+        Self::gated(part(0), part(half), down, activation)
     }
 
     /// Width of its output.
@@ -147,17 +161,6 @@ impl FeedForward {
                 false => host::activate_gated(h, bias(&self.up), self.activation),
             };
         }
-        let h = project(&self.up, x);
-        if width == inner {
-            return self.activation.apply(h);
-        }
-        let [gate, up] = halves(h);
-        self.activation.apply(gate) * up
+        self.activation.apply(project(&self.up, x))
     }
-}
-
-fn halves(x: Tensor<2>) -> [Tensor<2>; 2] {
-    let [_, width] = x.dims();
-    let half = width / 2;
-    [x.clone().narrow(1, 0, half), x.narrow(1, half, half)]
 }

@@ -1,14 +1,22 @@
 //! Several prompts at once.
 
 use super::decoding::Decoding;
-use super::{Generation, GenerationConfig, PREFILL_CHUNK, Usage, has_room};
+use super::{Generation, GenerationConfig, Usage, has_room};
 use crate::{
     DecodeError, FinishReason, GeneratedToken, KvCache, LanguageModel, LogitsFor, Sequence,
     TokenId, Vocabulary,
 };
 
+/// Bytes of keys and values that rows which run together may take: each has a cache of its own.
+const CACHES: usize = 4 << 30;
+
+/// Most rows that run together.
+const ROWS: usize = 64;
+
 /// An output in the making.
 struct Row {
+    /// Which of the prompts.
+    index: usize,
     decoding: Decoding,
     cache: KvCache,
     next: Option<TokenId>,
@@ -18,7 +26,8 @@ struct Row {
     usage: Usage,
 }
 
-/// Answers several prompts together: one forward pass gives each of them a token.
+/// Answers several prompts together: one forward pass gives each of them a token. As many run at
+/// once as have caches within 4 GiB, up to 64; the others follow as soon as one has ended.
 ///
 /// The prompts' common beginning is read once. Every output is the one that the prompt would get
 /// alone, up to rounding; each prompt starts with the same seed.
@@ -52,49 +61,73 @@ pub fn generate_batch(
         .find(|i| prompts.iter().any(|p| p[*i] != prompts[0][*i]))
         .unwrap_or(shortest - 1);
     let mut logits = Vec::new();
-    run(model, &prompts[0][..shared], &mut base, &mut logits)?;
-    let mut rows = Vec::with_capacity(prompts.len());
-    for (i, prompt) in prompts.iter().enumerate() {
-        let mut row = Row {
-            decoding: Decoding::new(config, &model.config().eos_token_ids, prompt.clone())?,
-            cache: base.clone(),
-            next: None,
-            text: String::new(),
-            tokens: Vec::new(),
-            finish_reason: None,
-            usage: Usage {
-                prompt_tokens: prompt.len(),
-                reused_tokens: if i == 0 { 0 } else { shared },
-                generated_tokens: 0,
-            },
-        };
-        run(model, &prompt[shared..], &mut row.cache, &mut logits)?;
-        row.step(&logits, vocabulary)?;
-        rows.push(row);
-    }
-    drop(base);
+    run(
+        model,
+        &prompts[0][..shared],
+        &mut base,
+        LogitsFor::None,
+        &mut logits,
+    )?;
+    let at_once = (CACHES / base.memory().max(1)).clamp(1, ROWS);
+    let mut base = Some(base);
     let width = model.config().vocab_size;
+    let mut waiting = prompts.iter().enumerate();
+    let mut running: Vec<Row> = Vec::new();
+    let mut done: Vec<Option<Generation>> = vec![None; prompts.len()];
     loop {
-        let mut running = Vec::new();
-        let mut sequences = Vec::new();
-        for (i, row) in rows.iter_mut().enumerate() {
-            if let (None, Some(token)) = (&row.finish_reason, &row.next) {
-                running.push(i);
-                sequences.push(Sequence {
-                    input_ids: std::slice::from_ref(token),
-                    cache: &mut row.cache,
-                });
-            }
+        // Whoever has finished makes room for the next prompt.
+        while running.len() < at_once
+            && let Some((index, prompt)) = waiting.next()
+        {
+            let cache = match waiting.len() {
+                0 => base.take(),
+                _ => base.clone(),
+            };
+            let mut row = Row {
+                index,
+                decoding: Decoding::new(config, &model.config().eos_token_ids, prompt.clone())?,
+                cache: cache.expect("taken by the last prompt only"),
+                next: None,
+                text: String::new(),
+                tokens: Vec::new(),
+                finish_reason: None,
+                usage: Usage {
+                    prompt_tokens: prompt.len(),
+                    reused_tokens: if index == 0 { 0 } else { shared },
+                    generated_tokens: 0,
+                },
+            };
+            let rest = &prompt[shared..];
+            run(model, rest, &mut row.cache, LogitsFor::Last, &mut logits)?;
+            row.step(&logits, vocabulary)?;
+            running.push(row);
+            retire(&mut running, &mut done);
         }
         if running.is_empty() {
             break;
         }
+        let mut sequences: Vec<Sequence<'_>> = running
+            .iter_mut()
+            .map(|row| Sequence {
+                input_ids: row.next.as_slice(),
+                cache: &mut row.cache,
+            })
+            .collect();
         model.forward_batch(&mut sequences, &mut logits)?;
-        for (row_logits, i) in logits.chunks(width).zip(running) {
-            rows[i].step(row_logits, vocabulary)?;
+        for (row_logits, row) in logits.chunks(width).zip(&mut running) {
+            row.step(row_logits, vocabulary)?;
         }
+        retire(&mut running, &mut done);
     }
-    Ok(rows.into_iter().map(Row::finish).collect())
+    Ok(done.into_iter().flatten().collect())
+}
+
+/// Takes out rows that have ended, and with them their caches.
+fn retire(running: &mut Vec<Row>, done: &mut [Option<Generation>]) {
+    for row in running.extract_if(.., |row| row.finish_reason.is_some() || row.next.is_none()) {
+        let index = row.index;
+        done[index] = Some(row.finish());
+    }
 }
 
 impl Row {
@@ -130,15 +163,22 @@ impl Row {
     }
 }
 
-/// Reads tokens a chunk at a time.
+/// Reads tokens a chunk at a time; `wanted` is for the last one.
 fn run(
     model: &dyn LanguageModel,
     tokens: &[TokenId],
     cache: &mut KvCache,
+    wanted: LogitsFor,
     logits: &mut Vec<f32>,
 ) -> Result<(), DecodeError> {
-    for chunk in tokens.chunks(PREFILL_CHUNK) {
-        model.forward_ids(chunk, cache, LogitsFor::Last, logits)?;
+    let size = model.prefill_chunk().max(1);
+    let last = tokens.len().div_ceil(size).saturating_sub(1);
+    for (i, chunk) in tokens.chunks(size).enumerate() {
+        let wanted = match i == last {
+            true => wanted,
+            false => LogitsFor::None,
+        };
+        model.forward_ids(chunk, cache, wanted, logits)?;
     }
     Ok(())
 }

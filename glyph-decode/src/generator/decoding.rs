@@ -4,7 +4,7 @@ use crate::logits::logprobs;
 use crate::text_stream::TextStream;
 use crate::{
     Constraint, DecodeError, FinishReason, GeneratedToken, GenerationConfig, History, Logits,
-    LogitsFilter, LoopGuard, Sampler, TokenId, Vocabulary,
+    LogitsFilter, LoopGuard, Sampler, TokenId, TokenLogprob, Vocabulary,
 };
 
 /// A quarter of the output is kept for bringing a constrained one to its end.
@@ -20,6 +20,8 @@ pub(super) struct Decoding {
     eos: Vec<TokenId>,
     max_new_tokens: usize,
     top_logprobs: Option<usize>,
+    /// Memory for the scores of a step.
+    logits: Logits,
     /// Tokens that no piece has yet told of.
     untold: Vec<GeneratedToken>,
 }
@@ -50,6 +52,7 @@ impl Decoding {
             eos,
             max_new_tokens: config.max_new_tokens,
             top_logprobs: config.top_logprobs,
+            logits: Logits::new(Vec::new()),
             untold: Vec::new(),
         })
     }
@@ -72,6 +75,23 @@ impl Decoding {
         std::mem::take(&mut self.untold)
     }
 
+    /// Whether the next token is the most likely one, whatever the others are.
+    pub(super) fn takes_the_best(&self) -> bool {
+        self.constraint.is_none()
+            && self.sampler.takes_the_best()
+            && self.top_logprobs.unwrap_or(0) == 0
+    }
+
+    /// Takes the most likely token.
+    pub(super) fn take(
+        &mut self,
+        best: TokenLogprob,
+        vocabulary: &dyn Vocabulary,
+    ) -> Result<Step, DecodeError> {
+        let logprob = self.top_logprobs.map(|_| best.logprob);
+        self.push(best.token, logprob, Vec::new(), vocabulary)
+    }
+
     /// Chooses the next token by a row of logits.
     pub(super) fn step(
         &mut self,
@@ -86,6 +106,16 @@ impl Decoding {
             }
             None => (None, Vec::new()),
         };
+        self.push(token, logprob, top_logprobs, vocabulary)
+    }
+
+    fn push(
+        &mut self,
+        token: TokenId,
+        logprob: Option<f32>,
+        top_logprobs: Vec<TokenLogprob>,
+        vocabulary: &dyn Vocabulary,
+    ) -> Result<Step, DecodeError> {
         self.generated.push(token);
         self.untold.push(GeneratedToken {
             token,
@@ -123,21 +153,28 @@ impl Decoding {
     }
 
     fn choose(&mut self, row: &[f32]) -> Result<TokenId, DecodeError> {
-        let mut logits = Logits::new(row.to_vec());
+        let mut logits = std::mem::take(&mut self.logits);
+        logits.renew(row);
+        let chosen = self.choose_of(&mut logits);
+        self.logits = logits;
+        chosen
+    }
+
+    fn choose_of(&mut self, logits: &mut Logits) -> Result<TokenId, DecodeError> {
         let history = History {
             prompt: &self.prompt,
             generated: &self.generated,
         };
         let left = self.max_new_tokens - self.generated.len();
         let Some(constraint) = &mut self.constraint else {
-            return self.sampler.sample(&mut logits, history);
+            return self.sampler.sample(logits, history);
         };
         if left <= self.max_new_tokens / HURRY_SHARE {
             constraint.hurry();
         }
-        constraint.mask(&mut logits)?;
+        constraint.mask(logits)?;
         let allowed = logits.argmax();
-        match self.sampler.sample(&mut logits, history) {
+        match self.sampler.sample(logits, history) {
             // The form goes before the filters, such as that against repeated n-grams.
             Err(DecodeError::NoCandidate { step }) => {
                 allowed.ok_or(DecodeError::NoCandidate { step })

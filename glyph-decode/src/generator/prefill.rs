@@ -9,12 +9,18 @@ use crate::{DecodeError, Segment, TokenId};
 /// Reads a prompt into a [`Session`] as it comes, so that a document's pictures need not all be
 /// embeddings at once: what was read is keys and values only.
 ///
+/// A model runs a certain number of tokens at once best
+/// ([`prefill_chunk`](crate::LanguageModel::prefill_chunk)), across pictures and text; what is
+/// less waits for what follows, and is dropped with this if nothing is generated.
+///
 /// Made by [`Session::prefill`]. What the prompt has in common with the one before is not read
 /// again; [`skip_image`](Self::skip_image) tells before a picture is encoded.
 pub struct Prefill<'s> {
     session: &'s mut Session,
     /// Pieces of the cache that the prompt has begun with; `None` once they differ.
     matched: Option<usize>,
+    /// What has come but is not yet enough for the model to run.
+    pending: Vec<Part>,
     ids: Vec<TokenId>,
     usage: Usage,
 }
@@ -33,6 +39,7 @@ impl<'s> Prefill<'s> {
         Self {
             session,
             matched: Some(0),
+            pending: Vec::new(),
             ids: Vec::new(),
             usage: Usage::default(),
         }
@@ -63,9 +70,10 @@ impl<'s> Prefill<'s> {
     /// If they have no room, or the model fails.
     pub fn read(&mut self, segments: &[Segment]) -> Result<(), DecodeError> {
         let parts = self.parts(segments);
-        let mut pending = self.unread(parts)?;
-        while !pending.is_empty() {
-            self.session.run_chunk(&mut pending)?;
+        let parts = self.unread(parts)?;
+        self.pending.extend(parts);
+        while tokens(&self.pending) >= self.session.chunk() {
+            self.session.run_chunk(&mut self.pending, false)?;
         }
         Ok(())
     }
@@ -91,12 +99,13 @@ impl<'s> Prefill<'s> {
         };
         let ids = std::mem::take(&mut self.ids);
         let decoding = Decoding::new(config, &self.session.model().config().eos_token_ids, ids)?;
-        let mut pending = self.unread(parts)?;
+        let parts = self.unread(parts)?;
         self.diverge();
         self.usage.prompt_tokens += last.len();
+        let mut pending = self.pending;
+        pending.extend(parts);
         pending.push(last);
-        let tokens = pending.iter().map(Part::len).sum();
-        self.session.check_room(tokens)?;
+        self.session.check_room(tokens(&pending))?;
         Ok(Generator::new(self.session, pending, decoding, self.usage))
     }
 
@@ -119,17 +128,17 @@ impl<'s> Prefill<'s> {
 
     /// The parts that the cache does not hold at this place; there is room for them.
     fn unread(&mut self, mut parts: Vec<Part>) -> Result<Vec<Part>, DecodeError> {
-        self.usage.prompt_tokens += parts.iter().map(Part::len).sum::<usize>();
+        self.usage.prompt_tokens += tokens(&parts);
         if let Some(at) = self.matched {
             let common = self.session.common(at, &parts);
-            self.usage.reused_tokens += parts[..common].iter().map(Part::len).sum::<usize>();
+            self.usage.reused_tokens += tokens(&parts[..common]);
             self.matched = Some(at + common);
             parts.drain(..common);
         }
         if !parts.is_empty() {
             self.diverge();
-            let tokens = parts.iter().map(Part::len).sum();
-            self.session.check_room(tokens)?;
+            self.session
+                .check_room(tokens(&self.pending) + tokens(&parts))?;
         }
         Ok(parts)
     }
@@ -140,4 +149,8 @@ impl<'s> Prefill<'s> {
             self.session.keep(at);
         }
     }
+}
+
+fn tokens(parts: &[Part]) -> usize {
+    parts.iter().map(Part::len).sum()
 }

@@ -3,12 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{GenerationConfig, Generator, PREFILL_CHUNK, Prefill, has_room};
+use burn::tensor::{DType, Tensor};
+use glyph_encode::nn::is_host;
+
+use super::{GenerationConfig, Generator, Prefill, has_room};
 use crate::model::floats;
 use crate::{
-    DecodeError, ImageEmbeds, KvCache, LanguageModel, LogitsFor, Segment, TokenId, Vocabulary,
+    DecodeError, ImageEmbeds, KvCache, LanguageModel, LogitsFor, Segment, TokenId, TokenLogprob,
+    Vocabulary,
 };
-use burn::tensor::Tensor;
 
 /// A piece of what the model has still to read.
 #[derive(Debug, Clone)]
@@ -25,6 +28,15 @@ impl Part {
             Self::Token(_) => 1,
             Self::Vision(embeds) => embeds.dims()[0],
             Self::Image(image) => image.embeds.dims()[0],
+        }
+    }
+
+    /// What the cache holds once it was read.
+    fn held(self) -> Held {
+        match self {
+            Self::Token(t) => Held::Token(t),
+            Self::Vision(embeds) => Held::Image(embeds.dims()[0], None),
+            Self::Image(image) => Held::Image(image.embeds.dims()[0], image.fingerprint),
         }
     }
 
@@ -66,7 +78,30 @@ pub struct Session {
     cache: KvCache,
     /// What the cache holds.
     held: Vec<Held>,
-    logits: Vec<f32>,
+    scores: Scores,
+}
+
+/// The logits after what was read, where the model left them.
+enum Scores {
+    Row(Vec<f32>),
+    /// `[1, vocab_size]`.
+    Tensor(Tensor<2>),
+}
+
+impl Default for Scores {
+    fn default() -> Self {
+        Self::Row(Vec::new())
+    }
+}
+
+impl Scores {
+    /// Memory for a row.
+    fn into_row(self) -> Vec<f32> {
+        match self {
+            Self::Row(row) => row,
+            Self::Tensor(_) => Vec::new(),
+        }
+    }
 }
 
 impl fmt::Debug for Session {
@@ -105,7 +140,7 @@ impl Session {
             vocabulary,
             cache,
             held: Vec::new(),
-            logits: Vec::new(),
+            scores: Scores::default(),
         }
     }
 
@@ -201,56 +236,147 @@ impl Session {
         self.cache.check_room(tokens)
     }
 
-    /// Runs a first chunk of `pending` and takes it off.
-    pub(super) fn run_chunk(&mut self, pending: &mut Vec<Part>) -> Result<(), DecodeError> {
-        let ids: Vec<TokenId> = pending
+    /// Tokens that the model likes to read together.
+    pub(super) fn chunk(&self) -> usize {
+        self.model.prefill_chunk().max(1)
+    }
+
+    /// Runs a first chunk of `pending` and takes it off. With `last` the prompt ends where `pending`
+    /// does, and the logits there are kept.
+    pub(super) fn run_chunk(
+        &mut self,
+        pending: &mut Vec<Part>,
+        last: bool,
+    ) -> Result<(), DecodeError> {
+        let chunk = self.chunk();
+        let mut tokens = 0;
+        let parts = pending
             .iter()
-            .take(PREFILL_CHUNK)
-            .map_while(|part| match part {
-                Part::Token(t) => Some(*t),
-                Part::Vision(_) | Part::Image(_) => None,
+            .take_while(|part| {
+                let wanted = tokens < chunk;
+                tokens += part.len();
+                wanted
             })
-            .collect();
-        if !ids.is_empty() {
-            self.model
-                .forward_ids(&ids, &mut self.cache, LogitsFor::Last, &mut self.logits)?;
-            self.held.extend(ids.iter().copied().map(Held::Token));
-            pending.drain(..ids.len());
+            .count();
+        if parts == 0 {
             return Ok(());
         }
-        let Some(part) = pending.first() else {
-            return Ok(());
+        let wanted = match last && parts == pending.len() {
+            true => LogitsFor::Last,
+            false => LogitsFor::None,
         };
-        let n = part.len();
-        if n > 0 {
-            let cache = &mut self.cache;
-            let (logits, fingerprint) = match part {
-                Part::Image(image) => (
-                    self.model.forward_image(image, cache, LogitsFor::Last)?,
-                    image.fingerprint,
-                ),
-                Part::Vision(embeds) => {
-                    let embeds = (**embeds).clone();
-                    (self.model.forward(embeds, cache, LogitsFor::Last)?, None)
+        let segments = segments(&pending[..parts]);
+        let cache = &mut self.cache;
+        self.scores = match &segments[..] {
+            [Segment::Text(ids)] if !cache.is_on_device() => {
+                let mut row = std::mem::take(&mut self.scores).into_row();
+                self.model.forward_ids(ids, cache, wanted, &mut row)?;
+                Scores::Row(row)
+            }
+            _ => {
+                let logits = self.model.forward_segments(&segments, cache, wanted)?;
+                match wanted {
+                    LogitsFor::None => Scores::default(),
+                    _ => Scores::Tensor(logits),
                 }
-                Part::Token(_) => unreachable!("tokens were run above"),
-            };
-            self.logits = floats(logits.into_data())?;
-            self.held.push(Held::Image(n, fingerprint));
-        }
-        pending.remove(0);
+            }
+        };
+        self.held
+            .extend(pending.drain(..parts).map(|part| part.held()));
         Ok(())
+    }
+
+    /// The most likely token after what was read, and its log-probability, where the device of the
+    /// logits can tell them by itself: a vocabulary of numbers need not be fetched for two. `None`
+    /// where they lie in this machine's memory already, or some are no numbers.
+    pub(super) fn best(&self) -> Result<Option<TokenLogprob>, DecodeError> {
+        match &self.scores {
+            Scores::Tensor(logits) if !is_host(&logits.device()) => best_of(logits.clone()),
+            _ => Ok(None),
+        }
+    }
+
+    /// The logits after what was read.
+    pub(super) fn logits(&mut self) -> Result<&[f32], DecodeError> {
+        if let Scores::Tensor(logits) = &self.scores {
+            self.scores = Scores::Row(floats(logits.clone().into_data())?);
+        }
+        Ok(match &self.scores {
+            Scores::Row(row) => row,
+            Scores::Tensor(_) => unreachable!("it was read"),
+        })
     }
 
     pub(super) fn has_room(&self) -> bool {
         has_room(&self.cache)
     }
 
-    pub(super) fn logits(&self) -> &[f32] {
-        &self.logits
+    pub(super) fn vocabulary(&self) -> Arc<dyn Vocabulary> {
+        self.vocabulary.clone()
     }
+}
 
-    pub(super) fn vocabulary(&self) -> &dyn Vocabulary {
-        &*self.vocabulary
+/// Neighbouring tokens of text make one segment.
+fn segments(parts: &[Part]) -> Vec<Segment> {
+    let mut out: Vec<Segment> = Vec::new();
+    for part in parts {
+        match (part, out.last_mut()) {
+            (Part::Token(t), Some(Segment::Text(ids))) => ids.push(*t),
+            (Part::Token(t), _) => out.push(Segment::Text(vec![*t])),
+            (Part::Vision(embeds), _) => out.push(Segment::Vision((**embeds).clone())),
+            (Part::Image(image), _) => out.push(Segment::Image((**image).clone())),
+        }
+    }
+    out
+}
+
+/// The largest logit and its log-probability, if all are numbers; of equal ones the first.
+///
+/// # Shapes
+/// - `logits`: `[1, vocab_size]`
+fn best_of(logits: Tensor<2>) -> Result<Option<TokenLogprob>, DecodeError> {
+    let logits = logits.cast(DType::F32);
+    let (largest, token) = logits.clone().max_dim_with_indices(1);
+    let sum = (logits - largest).exp().sum_dim(1);
+    // Ids of a vocabulary are exact in F32; together they are one wait for the device.
+    let both = Tensor::cat(vec![token.float().cast(DType::F32), sum], 1);
+    let [token, sum] = floats(both.into_data())?[..] else {
+        return Err(DecodeError::Tensor("two numbers were expected".to_owned()));
+    };
+    Ok(sum.is_finite().then(|| TokenLogprob {
+        token: token as TokenId,
+        logprob: -sum.ln(),
+    }))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::logits::logprobs;
+    use burn::tensor::{Device, TensorData};
+
+    #[test]
+    fn the_device_finds_the_token_that_the_vocabulary_has() {
+        let best = |row: &[f32]| {
+            let data = TensorData::new(row.to_vec(), [1, row.len()]);
+            best_of(Tensor::from_data(data, &Device::flex())).unwrap()
+        };
+        let rows = [
+            vec![-1000.0, 3.0, 3.0, -2.0],
+            (0..5000)
+                .map(|i| (i * 7919 % 4999) as f32 / 900.0)
+                .collect(),
+        ];
+        for row in rows {
+            let token = crate::Logits::new(row.clone()).argmax().unwrap();
+            let (expected, _) = logprobs(&row, token, 0);
+            let found = best(&row).unwrap();
+            assert_eq!(found.token, token);
+            assert!((found.logprob - expected.logprob).abs() < 1e-4, "{found:?}");
+        }
+        // What is no number has to be left out, which is done on this side.
+        assert_eq!(best(&[1.0, f32::NAN, 0.0]), None);
+        assert_eq!(best(&[f32::NEG_INFINITY; 3]), None);
     }
 }

@@ -465,3 +465,60 @@ fn a_prompt_read_piece_by_piece_is_the_same_prompt() {
     assert_eq!(ran, 1 + again.usage.generated_tokens - 1);
     assert!(second.prefill().generate(&[], &config).is_err());
 }
+
+/// The model runs so many tokens at once as it likes, whatever pieces they come in.
+#[test]
+fn pieces_run_once_there_are_enough_of_them() {
+    let parrot = Arc::new(Parrot::new("the page says: 42."));
+    let config = GenerationConfig::new(8);
+    let device = burn::tensor::Device::default();
+    let page = |byte: u8| {
+        let data = TensorData::new(vec![f32::from(byte); 100], [100, 1]);
+        let mut image = ImageEmbeds::new(Tensor::from_data(data, &device), [1, 10, 10]);
+        image.fingerprint = Some([byte; 32]);
+        [Segment::Text(ids("a page")), Segment::Image(image)]
+    };
+    let mut pages: Vec<Segment> = (0..6).flat_map(page).collect();
+    pages.push(Segment::Text(ids("the page")));
+    let mut whole = session(&parrot, 1000);
+    let expected = whole.generate_from(&pages, &config).unwrap();
+    let expected = expected.finish().unwrap();
+
+    let mut piecewise = session(&parrot, 1000);
+    let before = parrot.runs.load(Ordering::SeqCst);
+    let mut prefill = piecewise.prefill();
+    let mut ran = Vec::new();
+    for page in pages[..12].chunks(2) {
+        prefill.read(page).unwrap();
+        ran.push(parrot.runs.load(Ordering::SeqCst) - before);
+    }
+    // 256 tokens, or as many more as the last picture has.
+    assert_eq!(ran, [0, 0, 318, 318, 318, 636]);
+    assert_eq!(prefill.usage().prompt_tokens, 636);
+    let found = prefill.generate(&pages[12..], &config).unwrap();
+    assert_eq!(found.finish().unwrap(), expected);
+    // What waits counts: there is no room for both.
+    let mut small = session(&parrot, 150);
+    let mut prefill = small.prefill();
+    prefill.read(&pages[..2]).unwrap();
+    assert!(prefill.read(&pages[2..4]).is_err());
+}
+
+/// More rows than run at once: the others follow.
+#[test]
+fn batches_may_be_long() {
+    let parrot = Arc::new(Parrot::new("abcdefgh"));
+    let mut config = GenerationConfig::new(6);
+    config.loop_guard = false;
+    let prompts: Vec<_> = (0..150)
+        .map(|i| ids(["ab", "abcd", "abcdefg", "q"][i % 4]))
+        .collect();
+    let batch = generate_batch(&*parrot, &Bytes, &prompts, &config).unwrap();
+    assert_eq!(batch.len(), prompts.len());
+    for (together, prompt) in batch.iter().zip(&prompts) {
+        let mut alone = session(&parrot, 32);
+        let alone = alone.generate(prompt, &config).unwrap().finish().unwrap();
+        assert_eq!(together.tokens, alone.tokens);
+        assert_eq!(together.finish_reason, alone.finish_reason);
+    }
+}

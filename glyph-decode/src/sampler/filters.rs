@@ -30,6 +30,9 @@ impl LogitsFilter for TopK {
     }
 }
 
+/// Tokens that are sorted at first.
+const NUCLEUS: usize = 256;
+
 /// Keeps the fewest tokens whose probabilities add up to `p` ("nucleus sampling", Holtzman et
 /// al., arXiv 1904.09751); at least one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,21 +43,30 @@ impl LogitsFilter for TopP {
         if self.0 >= 1.0 {
             return;
         }
-        let nucleus = first_until(logits.sorted_probabilities(), self.0);
-        logits.keep_only(nucleus);
+        // A few tokens are enough mostly, and a vocabulary takes long to sort.
+        let mut n = NUCLEUS;
+        loop {
+            let likely = logits.likeliest(n);
+            let all = likely.len() < n;
+            let nucleus = first_until(&likely, self.0);
+            if all || nucleus.len() < likely.len() {
+                return logits.keep_only(nucleus);
+            }
+            n *= 8;
+        }
     }
 }
 
 /// The first tokens, until their probabilities add up to `p`; at least one.
-fn first_until(tokens: Vec<(TokenId, f32)>, p: f32) -> Vec<TokenId> {
+fn first_until(tokens: &[(TokenId, f32)], p: f32) -> Vec<TokenId> {
     let mut sum = 0.0;
-    let within = |(_, probability): &(TokenId, f32)| {
+    let within = |(_, probability): &&(TokenId, f32)| {
         let before = sum;
         sum += probability;
         before == 0.0 || before < p
     };
-    let kept = tokens.into_iter().take_while(within);
-    kept.map(|(token, _)| token).collect()
+    let kept = tokens.iter().take_while(within);
+    kept.map(|(token, _)| *token).collect()
 }
 
 /// Keeps the tokens at least `p` times as likely as the most likely one (Nguyen et al.,
@@ -88,7 +100,7 @@ impl LogitsFilter for TypicalP {
         if self.0 >= 1.0 {
             return;
         }
-        let mut all = logits.sorted_probabilities();
+        let mut all = logits.likeliest(usize::MAX);
         let entropy: f32 = all
             .iter()
             .filter(|(_, p)| *p > 0.0)
@@ -96,7 +108,7 @@ impl LogitsFilter for TypicalP {
             .sum();
         let far = |p: f32| (-p.ln() - entropy).abs();
         all.sort_by(|a, b| far(a.1).total_cmp(&far(b.1)).then(a.0.cmp(&b.0)));
-        logits.keep_only(first_until(all, self.0));
+        logits.keep_only(first_until(&all, self.0));
     }
 }
 

@@ -1,9 +1,9 @@
 //! Filters that make tokens less likely that were there already.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{History, LogitsFilter};
-use crate::Logits;
+use crate::{Logits, TokenId};
 
 /// Divides positive and multiplies negative logits of the tokens in the prompt and the output
 /// (Keskar et al., arXiv 1909.05858), as `transformers` does.
@@ -23,16 +23,13 @@ impl LogitsFilter for RepetitionPenalty {
         } else {
             &[]
         };
-        let seen: BTreeSet<_> = prompt.iter().chain(history.generated).copied().collect();
-        for token in seen {
-            logits.update(token, |v| {
-                if v > 0.0 {
-                    v / self.penalty
-                } else {
-                    v * self.penalty
-                }
-            });
-        }
+        update_each_once(logits, prompt.iter().chain(history.generated), |v| {
+            if v > 0.0 {
+                v / self.penalty
+            } else {
+                v * self.penalty
+            }
+        });
     }
 }
 
@@ -42,10 +39,7 @@ pub struct PresencePenalty(pub f32);
 
 impl LogitsFilter for PresencePenalty {
     fn filter(&mut self, logits: &mut Logits, history: History<'_>) {
-        let seen: BTreeSet<_> = history.generated.iter().copied().collect();
-        for token in seen {
-            logits.update(token, |v| v - self.0);
-        }
+        update_each_once(logits, history.generated.iter(), |v| v - self.0);
     }
 }
 
@@ -62,6 +56,26 @@ impl LogitsFilter for FrequencyPenalty {
         }
         for (token, count) in counts {
             logits.update(token, |v| v - self.0 * count as f32);
+        }
+    }
+}
+
+/// Changes the scores of tokens, each once however often it comes. A prompt may have 100,000 of
+/// them at every step: a bit for each word of the vocabulary is faster than a sorted set.
+fn update_each_once<'a>(
+    logits: &mut Logits,
+    tokens: impl Iterator<Item = &'a TokenId>,
+    f: impl Fn(f32) -> f32,
+) {
+    let mut seen = vec![0u64; logits.vocab_size().div_ceil(64)];
+    for &token in tokens {
+        let Some(word) = seen.get_mut(token as usize / 64) else {
+            continue;
+        };
+        let bit = 1 << (token % 64);
+        if *word & bit == 0 {
+            *word |= bit;
+            logits.update(token, &f);
         }
     }
 }

@@ -37,6 +37,19 @@ fn truncating_filters_keep_what_their_papers_say() {
     assert_eq!(left(&mut TypicalP(0.8), &halves(), none), [0, 1, 2]);
 }
 
+/// More tokens than are sorted at first, all equally likely or nearly so.
+#[test]
+fn a_nucleus_may_be_most_of_a_vocabulary() {
+    let even = vec![0.0; 4096];
+    let none = History::default();
+    let kept = left(&mut TopP(0.25), &even, none);
+    assert!(kept.iter().copied().eq(0..1024), "{}", kept.len());
+    assert_eq!(left(&mut TopP(0.9999), &even, none).len(), 4096);
+    let mut steep = even;
+    steep[4000] = 20.0;
+    assert_eq!(left(&mut TopP(0.9), &steep, none), [4000]);
+}
+
 #[test]
 fn temperature_zero_is_greedy_and_others_scale() {
     assert_eq!(

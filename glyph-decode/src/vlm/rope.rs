@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use burn::tensor::Device;
-use glyph_encode::nn::{Rotary, RotaryPairs, inverse_frequencies};
+use glyph_encode::nn::{Rotary, RotaryApart, RotaryPairs, inverse_frequencies};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -191,7 +191,28 @@ impl Rope {
     /// The tables of a sequence.
     pub(crate) fn tables(&self, positions: &[RotaryPosition], device: &Device) -> Rotary {
         let pairs = self.frequencies.len();
-        let mut angles = Vec::with_capacity(positions.len() * pairs);
+        Rotary::new(&self.angles(positions), pairs, self.pairs, device).scaled(self.scale)
+    }
+
+    /// The order of a joint product's outputs for [`tables_apart`](Self::tables_apart), if there
+    /// is one: `heads`, `kv_heads` and `head_dim`.
+    pub(crate) fn order_apart(&self, sizes: [usize; 3]) -> Option<Vec<usize>> {
+        RotaryApart::order(sizes, self.frequencies.len(), self.pairs)
+    }
+
+    /// The tables of a sequence for products in that order.
+    pub(crate) fn tables_apart(
+        &self,
+        positions: &[RotaryPosition],
+        head_dim: usize,
+        device: &Device,
+    ) -> RotaryApart {
+        let pairs = self.frequencies.len();
+        RotaryApart::new(&self.angles(positions), pairs, head_dim, self.scale, device)
+    }
+
+    fn angles(&self, positions: &[RotaryPosition]) -> Vec<f32> {
+        let mut angles = Vec::with_capacity(positions.len() * self.frequencies.len());
         for position in positions {
             angles.extend(
                 self.frequencies
@@ -200,7 +221,7 @@ impl Rope {
                     .map(|(f, &axis)| position[axis] as f32 * f),
             );
         }
-        Rotary::new(&angles, pairs, self.pairs, device).scaled(self.scale)
+        angles
     }
 }
 

@@ -9,15 +9,24 @@ use crate::fixture::{Case, Family, close};
 use burn::tensor::{DType, Device, Tensor};
 use glyph_decode::{
     GenerationConfig, LanguageModel, LogitsFor, Segment, Session, TokenId, VisionLanguageModel,
-    Vocabulary,
+    Vocabulary, generate_batch,
 };
 
 const PATCH_FAMILIES: [&str; 3] = ["qwen2_vl", "qwen2_5_vl", "glm4v"];
 const FAMILIES: [&str; 4] = ["qwen2_vl", "qwen2_5_vl", "glm4v", "idefics3"];
 
 fn open(family: &Family) -> VisionLanguageModel {
-    VisionLanguageModel::open(family.folder(), Some(DType::F32), &Device::default())
-        .expect("a checkpoint")
+    open_on(family, &Device::default())
+}
+
+fn open_on(family: &Family, device: &Device) -> VisionLanguageModel {
+    VisionLanguageModel::open(family.folder(), Some(DType::F32), device).expect("a checkpoint")
+}
+
+/// A device that does not lend out its memory, as none but the CPU does: models lay out weights,
+/// keys and values for a GPU on it, and run Burn's operations.
+fn like_a_gpu() -> Device {
+    Device::flex().autodiff()
 }
 
 #[test]
@@ -61,6 +70,12 @@ fn tiles_agree_layer_by_layer() {
     }
 }
 
+fn on_all_devices() -> impl Iterator<Item = (&'static str, Device)> {
+    FAMILIES
+        .into_iter()
+        .flat_map(|name| [(name, Device::default()), (name, like_a_gpu())])
+}
+
 /// The prompt of a row: text, and the pictures where it has places for them.
 fn segments(model: &VisionLanguageModel, case: &Case, row: usize) -> Vec<Segment> {
     let ids = case.ids(&case.key("input_ids", row));
@@ -94,9 +109,9 @@ fn run(model: &VisionLanguageModel, prompt: &[Segment]) -> Tensor<2> {
 
 #[test]
 fn logits_are_those_of_transformers() {
-    for name in FAMILIES {
+    for (name, device) in on_all_devices() {
         let family = Family::open(name);
-        let model = open(&family);
+        let model = open_on(&family, &device);
         for case in family.cases() {
             for row in 0..case.rows {
                 let what = format!("{name} {} row {row}", case.name);
@@ -127,9 +142,9 @@ impl Vocabulary for Ids {
 
 #[test]
 fn the_same_tokens_are_generated() {
-    for name in FAMILIES {
+    for (name, device) in on_all_devices() {
         let family = Family::open(name);
-        let model = Arc::new(open(&family));
+        let model = Arc::new(open_on(&family, &device));
         for case in family.cases() {
             let mut session = Session::new(model.clone(), Arc::new(Ids), 400).expect("a session");
             for row in 0..case.rows {
@@ -184,4 +199,77 @@ fn pictures_are_read_once() {
     image.fingerprint = Some([9; 32]);
     let reused = run(&mut session, &changed).usage.reused_tokens;
     assert!(reused < 10, "{reused}");
+}
+
+/// Text and pictures that run together give what they give one after the other, and what follows
+/// them stands at the same positions.
+#[test]
+fn segments_run_together() {
+    for (name, device) in on_all_devices() {
+        let family = Family::open(name);
+        let model = open_on(&family, &device);
+        for case in family.cases() {
+            let prompt = segments(&model, &case, 0);
+            let longest = model.config().context_length;
+            let mut cache = model.new_cache(longest).expect("the context");
+            let mut positions = Vec::new();
+            // Again where it fits, so that the second time begins within a block of rows.
+            while positions.len() < 2 && cache.position() * 2 <= longest {
+                let logits = model
+                    .forward_segments(&prompt, &mut cache, LogitsFor::All)
+                    .expect("it fits");
+                if positions.is_empty() {
+                    close(&logits, &case, &case.key("logits", 0), 1e-4, name);
+                }
+                positions.push((cache.position(), cache.rotary_position()));
+            }
+            let mut apart = model.new_cache(longest).expect("the context");
+            for (round, expected) in positions.into_iter().enumerate() {
+                for segment in &prompt {
+                    let none = model.forward_segments(
+                        std::slice::from_ref(segment),
+                        &mut apart,
+                        LogitsFor::None,
+                    );
+                    assert_eq!(none.expect("it fits").dims()[0], 0);
+                }
+                let found = (apart.position(), apart.rotary_position());
+                assert_eq!(found, expected, "{name} {} {round}", case.name);
+            }
+            // Cut back into the prompt, a jump that comes later is forgotten.
+            let half = apart.position() / 4;
+            cache.truncate(half);
+            apart.truncate(half);
+            assert_eq!(cache.rotary_position(), apart.rotary_position());
+        }
+    }
+}
+
+/// Rows of a batch share passes over the weights, and get what they get alone.
+#[test]
+fn batches_are_answered_as_one_by_one() {
+    for (name, device) in on_all_devices() {
+        let family = Family::open(name);
+        let model = Arc::new(open_on(&family, &device));
+        let prompts: Vec<Vec<TokenId>> = [5, 1, 9, 3]
+            .iter()
+            .map(|&n| (0..n).map(|i| (i * 7 + n) % 90 + 3).collect())
+            .collect();
+        let mut config = GenerationConfig::new(8);
+        config.ignore_eos = true;
+        config.loop_guard = false;
+        config.top_logprobs = Some(0);
+        let batch = generate_batch(&*model, &Ids, &prompts, &config).expect("it runs");
+        for (together, prompt) in batch.iter().zip(&prompts) {
+            let mut session = Session::new(model.clone(), Arc::new(Ids), 64).expect("a session");
+            let alone = session.generate(prompt, &config).expect("it fits");
+            let alone = alone.finish().expect("it runs");
+            assert_eq!(together.tokens.len(), 8);
+            for (t, a) in together.tokens.iter().zip(&alone.tokens) {
+                assert_eq!(t.token, a.token, "{name}");
+                let (t, a) = (t.logprob.expect("asked"), a.logprob.expect("asked"));
+                assert!((t - a).abs() < 1e-3, "{name}: {t}, expected {a}");
+            }
+        }
+    }
 }

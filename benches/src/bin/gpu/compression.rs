@@ -11,7 +11,7 @@ use glyph_pipeline::render::Document;
 
 use crate::Result;
 use crate::document::see;
-use crate::timing::{median, prompt, read, write};
+use crate::timing::{median, prompt, read, rounds, write};
 
 pub(crate) fn run(
     folder: &str,
@@ -27,7 +27,7 @@ pub(crate) fn run(
         let document = Document::from_text(excerpt);
         let mut cache = model.new_cache(length + 256)?;
         let ids = prompt(length);
-        let rounds = if length > 16_000 { 1 } else { 3 };
+        let rounds = rounds(length);
         let (text_ms, (next, _)) = median(rounds, || {
             cache.clear();
             read(&model, &ids, &mut cache)

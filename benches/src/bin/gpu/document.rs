@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::{DType, Device};
-use glyph_decode::{KvCache, LanguageModel as _, LogitsFor, PixelValues, VisionLanguageModel};
+use glyph_decode::{
+    KvCache, LanguageModel as _, LogitsFor, PixelValues, Segment, VisionLanguageModel,
+};
 use glyph_encode::preprocess::{ImagePreprocessor, page_to_rgb};
 use glyph_pipeline::Pipeline;
 use glyph_pipeline::render::{Document, RenderConfig, Renderer as _, Typesetter};
@@ -51,8 +53,9 @@ pub(crate) fn run(text: &Path, device: &Device, model: Option<(&str, DType)>) ->
     Ok(())
 }
 
-/// Draws a document in Glyph's style, encodes its pages one by one and reads them into the cache.
-/// Gives how many there were; ends before the page that the cache has no room for.
+/// Draws a document in Glyph's style, encodes its pages one by one and reads them into the cache in
+/// chunks, as a session does. Gives how many there were; ends before the page that the cache has no
+/// room for.
 pub(crate) fn see(
     model: &VisionLanguageModel,
     folder: &str,
@@ -63,14 +66,25 @@ pub(crate) fn see(
     let preprocessor = ImagePreprocessor::from_json(&config)?;
     let typesetter = Typesetter::new(RenderConfig::preset("glyph-en")?)?;
     let mut pages = 0;
+    let (mut waiting, mut tokens) = (Vec::new(), 0);
     for page in typesetter.render(document)? {
         let picture = PixelValues::new(&preprocessor, &page_to_rgb(&page)?)?;
         let image = model.encode_images(&[picture])?.remove(0);
-        if cache.len() + image.embeds.dims()[0] + ANSWER + 64 > cache.capacity() {
+        let new = image.embeds.dims()[0];
+        if cache.len() + tokens + new + ANSWER + 64 > cache.capacity() {
             break;
         }
-        model.forward_image(&image, cache, LogitsFor::Last)?;
+        tokens += new;
+        waiting.push(Segment::Image(image));
+        if tokens >= model.prefill_chunk() {
+            model.forward_segments(&waiting, cache, LogitsFor::None)?;
+            waiting.clear();
+            tokens = 0;
+        }
         pages += 1;
+    }
+    if !waiting.is_empty() {
+        model.forward_segments(&waiting, cache, LogitsFor::None)?;
     }
     Ok(pages)
 }

@@ -19,6 +19,9 @@ const LIMITS: [(DType, f64); 3] = [(DType::F32, 1e-3), (DType::F16, 1e-2), (DTyp
 const BEFORE: [u32; 5] = [1, 2, 3, 5, 8];
 const AFTER: [u32; 4] = [13, 21, 34, 55];
 
+/// Words of a longer prompt that are read together.
+const LONG: [usize; 3] = [40, 300, 1];
+
 /// Compares all checkpoints under a folder: those of `vlm/` and of `clip/`.
 pub(crate) fn run(fixtures: &Path, device: &Device) -> Result<()> {
     let mut failed = 0;
@@ -62,7 +65,7 @@ fn floats<const D: usize>(x: Tensor<D>) -> Result<Vec<f32>> {
     Ok(x.cast(DType::F32).into_data().try_into_vec::<f32>()?)
 }
 
-/// Embeddings of a picture, and logits after text, the picture, and text.
+/// Embeddings of a picture, logits after text, the picture, and text, and those of a long text.
 fn vision_language(folder: &Path, dtype: DType, device: &Device) -> Result<Outputs> {
     let config = std::fs::read_to_string(folder.join("preprocessor_config.json"))?;
     let preprocessor = ImagePreprocessor::from_json(&config)?;
@@ -75,15 +78,23 @@ fn vision_language(folder: &Path, dtype: DType, device: &Device) -> Result<Outpu
     let image = model.encode_images(&[picture])?.remove(0);
     let tokens = image.embeds.dims()[0];
     let mut cache = model.new_cache(BEFORE.len() + tokens + AFTER.len())?;
-    let read = |ids| Ok::<_, Box<dyn std::error::Error>>(model.embed(ids)?);
+    let read = |ids: &[u32]| Ok::<_, Box<dyn std::error::Error>>(model.embed(ids)?);
     let parts = [
         model.forward(read(&BEFORE)?, &mut cache, LogitsFor::All)?,
         model.forward_image(&image, &mut cache, LogitsFor::All)?,
         model.forward(read(&AFTER)?, &mut cache, LogitsFor::All)?,
     ];
+    // Tiles of queries that the words do not fill, keys of several blocks, and one more word.
+    let mut cache = model.new_cache(LONG.iter().sum())?;
+    let mut long = Vec::new();
+    for n in LONG {
+        let ids: Vec<u32> = (0..n as u32).map(|i| 3 + i * 7 % 50).collect();
+        long.push(model.forward(read(&ids)?, &mut cache, LogitsFor::All)?);
+    }
     Ok(vec![
         ("vision", floats(image.embeds)?),
         ("logits", floats(Tensor::cat(parts.to_vec(), 0))?),
+        ("long prompt", floats(Tensor::cat(long, 0))?),
     ])
 }
 

@@ -2,27 +2,34 @@
 
 use std::time::Instant;
 
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, Tensor};
 use glyph_benches::tensors::{number, pixels};
-use glyph_decode::{KvCache, LanguageModel as _, LogitsFor, VisionLanguageModel};
+use glyph_decode::{KvCache, LanguageModel as _, LogitsFor, Segment, VisionLanguageModel};
 use glyph_encode::towers::ClipModel;
 
 use crate::Result;
 
-/// Positions that are read in one pass: the hidden states of more would not fit beside a model.
-pub(crate) const CHUNK: usize = 4096;
 /// Tokens that are written for a time.
 const WRITTEN: usize = 32;
 
 /// The median of `rounds` runs in milliseconds after one that does not count, and what the last
-/// run gave. A run has to wait for its result, or it measures nothing.
+/// run gave. With 0 rounds it is the first run that counts. A run has to wait for its result, or it
+/// measures nothing.
 pub(crate) fn median<T>(rounds: usize, mut run: impl FnMut() -> Result<T>) -> Result<(f64, T)> {
-    let mut out = run()?;
+    let mut timed = || {
+        let started = Instant::now();
+        let out = run()?;
+        Ok::<_, Box<dyn std::error::Error>>((started.elapsed().as_secs_f64() * 1e3, out))
+    };
+    let (first, mut out) = timed()?;
     let mut times = Vec::new();
     for _ in 0..rounds {
-        let started = Instant::now();
-        out = run()?;
-        times.push(started.elapsed().as_secs_f64() * 1e3);
+        let (ms, last) = timed()?;
+        times.push(ms);
+        out = last;
+    }
+    if rounds == 0 {
+        times.push(first);
     }
     times.sort_by(f64::total_cmp);
     Ok((times[times.len() / 2], out))
@@ -45,18 +52,35 @@ pub(crate) fn prompt(length: usize) -> Vec<u32> {
         .collect()
 }
 
-/// Reads tokens chunk by chunk, and gives the likeliest next one and the first logit.
+/// Rounds of a prompt of so many tokens. The longest take most of a minute, and shorter ones have
+/// compiled the kernels before.
+pub(crate) fn rounds(length: usize) -> usize {
+    match length {
+        100_000.. => 0,
+        16_000.. => 1,
+        _ => 3,
+    }
+}
+
+/// Reads tokens as a session does, and gives the likeliest next one and the first logit. As in the
+/// peer's program the likeliest is found on the device.
 pub(crate) fn read(
     model: &VisionLanguageModel,
     ids: &[u32],
     cache: &mut KvCache,
 ) -> Result<(u32, f32)> {
-    let mut logits = Vec::new();
-    for chunk in ids.chunks(CHUNK) {
-        model.forward_ids(chunk, cache, LogitsFor::Last, &mut logits)?;
+    let mut chunks = ids.chunks(model.prefill_chunk());
+    let last = chunks.next_back().ok_or("expected a token")?;
+    for chunk in chunks {
+        let part = [Segment::Text(chunk.to_vec())];
+        model.forward_segments(&part, cache, LogitsFor::None)?;
     }
-    let best = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-    Ok((best.map_or(0, |(i, _)| i as u32), logits[0]))
+    let part = [Segment::Text(last.to_vec())];
+    let logits = model.forward_segments(&part, cache, LogitsFor::Last)?;
+    let best = logits.clone().argmax(1).float().cast(DType::F32);
+    let both = Tensor::cat(vec![best, logits.narrow(1, 0, 1).cast(DType::F32)], 1);
+    let both = both.into_data().try_into_vec::<f32>()?;
+    Ok((both[0] as u32, both[1]))
 }
 
 /// Milliseconds of each token that is written after what the cache holds.
@@ -91,13 +115,10 @@ pub(crate) fn decoder(
         "load\t{:.0}\t{dtype:?}",
         started.elapsed().as_secs_f64() * 1e3
     );
-    let longest = lengths.iter().copied().max().unwrap_or(0);
-    let mut cache = model.new_cache(longest + WRITTEN + 8)?;
     for &length in lengths {
+        let mut cache = model.new_cache(length + WRITTEN + 8)?;
         let prompt = prompt(length);
-        // A long prompt is read once less.
-        let rounds = if length > 16_000 { 1 } else { 3 };
-        let (ms, (next, first)) = median(rounds, || {
+        let (ms, (next, first)) = median(rounds(length), || {
             cache.clear();
             read(&model, &prompt, &mut cache)
         })?;
