@@ -1,7 +1,7 @@
 //! The sentences that answer a question.
 
 use super::TaskError;
-use super::lines::{BBox, ReadLine, mean_confidence};
+use super::lines::{BBox, ReadLine, UncertainText, mean_confidence};
 use super::rank::rarities;
 use super::sentences::{Sentence, sentences_in_blocks};
 use super::terms::{Hit, Kind, Query, Stream, hits};
@@ -29,9 +29,23 @@ pub struct Answer {
     /// How far to trust the answer, 0 to 1: the mean confidence of the reading,
     /// lowered when the sentence covers only part of the question.
     pub confidence: f32,
+    /// Why there is no answer; `None` where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<Unanswered>,
     /// How a language model came to the answer; `None` without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub writing: Option<Writing>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unanswered {
+    /// What was read does not say.
+    NotFound,
+    /// Most of what was read is not legible, so that the pages may say it all the same.
+    Illegible,
 }
 
 /// How a language model came to an answer.
@@ -73,6 +87,9 @@ pub struct Evidence {
     pub confidence: f32,
     /// Where the line lies on its page.
     pub bbox: BBox,
+    /// Characters of the line that may be wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub uncertain: Vec<UncertainText>,
 }
 
 impl From<ReadLine> for Evidence {
@@ -83,6 +100,7 @@ impl From<ReadLine> for Evidence {
             text: line.text,
             confidence: line.confidence,
             bbox: line.bbox,
+            uncertain: line.uncertain,
         }
     }
 }
@@ -120,15 +138,16 @@ pub fn answer(question: &str, lines: &[ReadLine]) -> Result<Answer, TaskError> {
     order.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score));
     let chinese = is_mostly_han(question);
     let Some((&best, others)) = order.split_first() else {
-        let text = if !lines.is_empty() && mean_confidence(lines) < UNCERTAIN {
-            illegible(chinese)
+        let (text, why) = if !lines.is_empty() && mean_confidence(lines) < UNCERTAIN {
+            (illegible(chinese), Unanswered::Illegible)
         } else {
-            nothing_found(chinese)
+            (nothing_found(chinese), Unanswered::NotFound)
         };
         return Ok(Answer {
             text: text.to_owned(),
             evidence: Vec::new(),
             confidence: 0.0,
+            unanswered: Some(why),
             writing: None,
         });
     };
@@ -201,6 +220,7 @@ fn compose(
         text,
         evidence: read.into_iter().map(Evidence::from).collect(),
         confidence: reading * (0.5 + 0.5 * coverage),
+        unanswered: None,
         writing: None,
     }
 }

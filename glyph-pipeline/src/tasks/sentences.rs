@@ -178,7 +178,25 @@ fn joined_directly(before: &ReadLine, after: &ReadLine) -> bool {
         return true;
     }
     before.continues && !before.text.ends_with(char::is_whitespace)
-        || before.text.trim_end().ends_with(is_cjk) && after.text.trim_start().starts_with(is_cjk)
+        || meet_directly(&before.text, &after.text)
+}
+
+/// Whether East Asian text goes on from one line to the next, so that no space stands between.
+fn meet_directly(before: &str, after: &str) -> bool {
+    before.trim_end().ends_with(is_cjk) && after.trim_start().starts_with(is_cjk)
+}
+
+/// The text of lines, line feeds between them, on one line.
+pub(crate) fn on_one_line(text: &str) -> String {
+    let mut lines = text.split('\n');
+    let mut joined = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        if !meet_directly(&joined, line) {
+            joined.push(' ');
+        }
+        joined.push_str(line);
+    }
+    joined
 }
 
 /// Whether running text ends between the line at `before` and the next one.

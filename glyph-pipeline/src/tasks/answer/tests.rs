@@ -1,4 +1,5 @@
 use super::super::fixtures::{line, page};
+use super::super::lines::UncertainText;
 use super::*;
 
 fn ask(question: &str, lines: &[ReadLine]) -> Answer {
@@ -64,6 +65,13 @@ fn says_when_there_is_nothing() {
         &page(STORY),
     );
     assert_eq!(answer.text, "The pages do not seem to say.");
+    assert_eq!(answer.unanswered, Some(Unanswered::NotFound));
+    let mut unread = page(STORY);
+    unread.iter_mut().for_each(|line| line.confidence = 0.3);
+    let other = ask("Who painted the ceiling of the Sistine Chapel?", &unread);
+    assert_eq!(other.unanswered, Some(Unanswered::Illegible));
+    let json = serde_json::to_value(&other).expect("plain data");
+    assert_eq!(json["unanswered"], "illegible");
     assert!(answer.evidence.is_empty() && answer.confidence.abs() < f32::EPSILON);
     assert!(ask("Who?", &[]).evidence.is_empty());
 }
@@ -123,6 +131,22 @@ fn says_when_the_reading_is_uncertain() {
         answer.text
     );
     assert!(answer.text.contains("4711") && answer.confidence < 0.5);
+    assert_eq!(answer.unanswered, None);
+}
+
+#[test]
+fn evidence_tells_what_may_be_wrong() {
+    let mut read = page(&["The code of the safe is 4711."]);
+    let doubt = UncertainText {
+        range: 24..28,
+        confidence: 0.6,
+        bbox: read[0].bbox,
+    };
+    read[0].uncertain = vec![doubt.clone()];
+    let answer = ask("What is the code of the safe?", &read);
+    assert_eq!(answer.evidence[0].uncertain, [doubt]);
+    let json = serde_json::to_value(&answer).expect("plain data");
+    assert_eq!(json["evidence"][0]["uncertain"][0]["range"]["end"], 28);
 }
 
 #[test]
