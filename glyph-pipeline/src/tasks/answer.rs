@@ -4,7 +4,7 @@ use super::TaskError;
 use super::lines::{BBox, ReadLine, UncertainText, mean_confidence};
 use super::rank::rarities;
 use super::sentences::{Sentence, sentences_in_blocks};
-use super::terms::{Hit, Kind, Query, Stream, hits};
+use super::terms::{Hit, Kind, Query, Stream, asked, hits};
 use super::text::{is_heading, is_mostly_han};
 use question::Asked;
 use serde::Serialize;
@@ -131,7 +131,7 @@ pub fn answer(question: &str, lines: &[ReadLine]) -> Result<Answer, TaskError> {
             question: question.to_owned(),
         });
     }
-    let candidates = candidates(question, &query, lines);
+    let candidates = candidates(&asked(question), &query, lines);
     let mut order: Vec<usize> = (0..candidates.len())
         .filter(|&i| candidates[i].acceptable)
         .collect();

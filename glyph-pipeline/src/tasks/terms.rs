@@ -4,12 +4,14 @@ use super::text::{is_han, is_word_char};
 
 mod fuzzy;
 mod query;
+mod request;
 mod stream;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use fuzzy::{allowed_edits, within_edits};
 pub(crate) use query::{Kind, Query};
+pub(crate) use request::asked;
 pub(crate) use stream::{Hit, Stream, hits};
 
 /// A token of the text.

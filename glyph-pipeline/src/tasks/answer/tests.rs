@@ -182,3 +182,24 @@ fn refuses_a_question_without_words() {
     assert!(matches!(error, TaskError::EmptyQuestion { .. }));
     assert!(error.to_string().contains("?!"));
 }
+
+#[test]
+fn instructions_around_a_question_do_not_matter() {
+    let read = page(STORY);
+    let plain = ask("Who founded the Harbour Company?", &read);
+    for text in [
+        "Who founded the Harbour Company? Answer in JSON.",
+        "Please read the document and tell me in detail who founded the Harbour Company, with references.",
+        "You are a helpful assistant. Answer using only the document. Who founded the Harbour Company?",
+        "Based on the attached report, could you tell me who founded the Harbour Company? Keep it short.",
+    ] {
+        assert_eq!(ask(text, &read).text, plain.text, "{text}");
+    }
+    let read = page(&["晨光公司由李明博士于1998年3月创立，总部位于杭州西湖区。"]);
+    for text in [
+        "请根据文档回答：谁创立了晨光公司？",
+        "你是一个专业的助手。请仔细阅读以下内容，用中文回答。谁创立了晨光公司？",
+    ] {
+        assert!(ask(text, &read).text.contains("李明"), "{text}");
+    }
+}
