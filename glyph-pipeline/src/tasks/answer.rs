@@ -6,9 +6,11 @@ use super::rank::rarities;
 use super::sentences::{Sentence, sentences_in_blocks};
 use super::terms::{Hit, Kind, Query, Stream, asked, hits};
 use super::text::{is_heading, is_mostly_han};
+use needs::{Around, Needs, Text};
 use question::Asked;
 use serde::Serialize;
 
+mod needs;
 mod question;
 #[cfg(test)]
 mod tests;
@@ -234,6 +236,8 @@ fn candidates(question: &str, query: &Query, lines: &[ReadLine]) -> Vec<Candidat
     let total = rarity.iter().sum::<f32>().max(f32::MIN_POSITIVE);
     let matched = best_weights(query, &all, found.len());
     let asked = Asked::of(question);
+    let needs = Needs::of(question, asked);
+    let texts: Vec<Text> = found.iter().map(|(s, _)| Text::of(s, lines)).collect();
     let mut from = 0;
     let mut result = Vec::with_capacity(found.len());
     for (index, (sentence, block)) in found.iter().enumerate() {
@@ -269,7 +273,8 @@ fn candidates(question: &str, query: &Query, lines: &[ReadLine]) -> Vec<Candidat
             && coverage >= ENOUGH
             && inside / total >= 0.2
             && holds_object(query, &matched, index, before, asked)
-            && !is_heading(&sentence.text);
+            && !is_heading(&sentence.text)
+            && needs.met(&texts[index], &around(&found, &texts, index, before, after));
         result.push(Candidate {
             sentence: sentence.clone(),
             coverage,
@@ -278,6 +283,33 @@ fn candidates(question: &str, query: &Query, lines: &[ReadLine]) -> Vec<Candidat
         });
     }
     result
+}
+
+/// Most sentences up to the heading above one.
+const HEADING_ABOVE: usize = 12;
+
+/// What stands around a sentence and may say what it is about.
+fn around<'a>(
+    found: &[(Sentence, usize)],
+    texts: &'a [Text],
+    index: usize,
+    before: Option<usize>,
+    after: Option<usize>,
+) -> Around<'a> {
+    let block = found[index].1;
+    let earlier = (0..index).rev();
+    let heading = earlier
+        .clone()
+        .take(HEADING_ABOVE)
+        .find(|&i| is_heading(&found[i].0.text));
+    let mut own: Vec<usize> = earlier.take_while(|&i| found[i].1 == block).collect();
+    own.extend(before);
+    own.extend(heading);
+    Around {
+        refers: refers_back(&found[index].0.text),
+        before: own.into_iter().map(|i| &texts[i]).collect(),
+        after: after.map(|i| &texts[i]),
+    }
 }
 
 /// Term weights: rarity among the sentences read, but a term found nowhere
@@ -312,7 +344,7 @@ fn best_weights(query: &Query, all: &[Hit], sentences: usize) -> Vec<Vec<f32>> {
 }
 
 /// Whether a sentence begins with a pronoun.
-fn refers_back(text: &str) -> bool {
+pub(super) fn refers_back(text: &str) -> bool {
     let first = text
         .split(|c: char| !c.is_alphanumeric())
         .find(|word| !word.is_empty())

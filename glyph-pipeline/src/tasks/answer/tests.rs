@@ -2,6 +2,8 @@ use super::super::fixtures::{line, page};
 use super::super::lines::UncertainText;
 use super::*;
 
+mod facts;
+
 fn ask(question: &str, lines: &[ReadLine]) -> Answer {
     answer(question, lines).expect("the question has words")
 }

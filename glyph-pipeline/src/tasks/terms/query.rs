@@ -87,7 +87,8 @@ const ASKING: &[&str] = &[
 ];
 
 /// Ideographs that carry grammar rather than meaning.
-const PARTICLES: &str = "的了是在和与有为被把对也都而及或从到这那一个之于其以将就着过上中下里";
+pub(crate) const PARTICLES: &str =
+    "的了是在和与有为被把对也都而及或从到这那一个之于其以将就着过上中下里";
 
 impl Query {
     /// Reads the terms of a question; instructions around it are left out.

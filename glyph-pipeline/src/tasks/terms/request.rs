@@ -30,9 +30,9 @@ static PHRASES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"(?i)[\s,]*\b(?:in|as)\s+(?:json|xml|yaml|csv|markdown)\s+format\b",
         r"请问|麻烦(?:你|您)?|谢谢(?:你|您)?",
         r"请?(?:仔细|认真)?(?:阅读|查阅|浏览|结合|参考|参照|依据|根据|按照|基于|依照)(?:一下)?(?:以上|上述|上面|以下|下面|下列|本|该|这份|这篇|此|所给|提供|给出|的)*(?:文档|文件|文章|文本|材料|资料|原文|文中|全文|合同|报告|内容|上下文|手册|纪要)(?:中)?(?:的)?(?:内容|信息)?(?:来)?[，,、；]?",
+        r"[，,]?(?:请)?(?:用|以|按)(?:JSON|json|XML|中文|英文|英语|汉语|表格|列表|一句话|简短|简洁)(?:的)?(?:格式|形式|语言)?(?:来)?(?:回答|作答|输出|返回|回复|给出答案)?",
         r"请?(?:你|您)?(?:能否|能不能|可否|可以|帮我|给我|帮忙)*(?:详细|简要|简单|具体)?(?:地)?(?:告诉|告知|回答)(?:我|一下|我们)*(?:下列|以下|下面)?(?:的)?(?:问题)?[：:，,]?",
         r"[，,]?(?:并|同时)?(?:请)?(?:给出|注明|附上|标明|列出|提供)(?:相关|具体|对应|原文)?(?:的)?(?:出处|引用|依据|页码|来源|参考文献|引文)",
-        r"[，,]?(?:请)?(?:用|以|按)(?:JSON|json|XML|中文|英文|英语|汉语|表格|列表|一句话|简短|简洁)(?:的)?(?:格式|形式|语言)?(?:来)?(?:回答|作答|输出|返回|回复|给出答案)?",
         r"^请(?:详细|简要|简单)?(?:说明|介绍|描述|列出|写出|找出|指出)?(?:一下)?",
     ]
     .iter()
@@ -91,11 +91,8 @@ fn without_phrases(sentence: &str) -> String {
         if !phrase.is_match(&rest) {
             continue;
         }
-        let shorter = phrase.replace_all(&rest, " ").into_owned();
-        if has_content(&shorter) {
-            rest = shorter;
-            changed = true;
-        }
+        rest = phrase.replace_all(&rest, " ").into_owned();
+        changed = true;
     }
     if !changed {
         return rest;
@@ -107,7 +104,7 @@ fn without_phrases(sentence: &str) -> String {
         .replace(" ?", "?")
         .replace(" 。", "。");
     // A question mark that went with a phrase still tells what this is.
-    if sentence.trim_end().ends_with('?') && !plain.ends_with('?') {
+    if sentence.trim_end().ends_with('?') && !plain.ends_with('?') && has_content(&plain) {
         plain.push('?');
     }
     plain
@@ -175,6 +172,10 @@ mod tests {
                 "你是一个有用的助手。请根据以下内容，回答问题：谁建造了灯塔？请用JSON格式输出。",
                 "谁建造了灯塔？",
             ),
+            (
+                "你是一个专业的助手。请仔细阅读以下内容，用中文回答。谁创立了晨光公司？",
+                "谁创立了晨光公司？",
+            ),
             ("请告诉我谁建造了灯塔，并给出出处。", "谁建造了灯塔。"),
         ] {
             let found = asked(text);
@@ -187,6 +188,7 @@ mod tests {
     fn what_is_asked_stays() {
         for text in [
             "Who built the lighthouse?",
+            "谁创立了晨光公司？",
             "Answer in JSON.",
             "My terminal shows garbage. How do I get it back?",
             "Which tool answers in JSON?",
