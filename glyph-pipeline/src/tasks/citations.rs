@@ -117,7 +117,9 @@ pub(crate) fn check(draft: &str, passages: &[Passage], question: &str) -> Checke
         if sentence.is_empty() || asks || !said.insert(sentence.to_lowercase()) {
             continue;
         }
-        match best_support(&sentence, &words, &question) {
+        // What follows a sentence that is about the question need not say again what it is about.
+        let bare = checked.supported.is_empty();
+        match best_support(&sentence, &words, &question, bare) {
             Some((indices, support)) if quotes_hold(&sentence, &sentences) => {
                 let pages: BTreeSet<u32> = indices.iter().map(|i| sentences[*i].page).collect();
                 checked.supported.push(Supported {
