@@ -60,6 +60,7 @@ fn run(args: &Args) -> Result<()> {
             "answer": answer.text,
             "confidence": answer.confidence,
             "evidence": answer.evidence,
+            "unanswered": answer.unanswered,
             "writing": answer.writing,
             "tokens": reply.tokens,
             "seconds": cli::seconds_json(open, &reply.seconds),
@@ -89,6 +90,15 @@ fn run(args: &Args) -> Result<()> {
             100.0 * e.confidence,
             e.text.trim()
         );
+        for doubt in &e.uncertain {
+            println!(
+                "doubtful  page {}, line {}, {:.1} %: {}",
+                e.page,
+                e.line,
+                100.0 * doubt.confidence,
+                e.text.get(doubt.range.clone()).unwrap_or_default()
+            );
+        }
     }
     println!("{}", cli::account(&reply.tokens));
     println!("{}", cli::seconds(open, &reply.seconds));

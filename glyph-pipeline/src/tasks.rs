@@ -26,7 +26,7 @@ pub(crate) mod fixtures;
 #[cfg(test)]
 mod robustness;
 
-pub use answer::{Answer, Evidence, Writing, answer};
+pub use answer::{Answer, Evidence, Unanswered, Writing, answer};
 pub(crate) use citations::{Checked, check, cite};
 pub use extract::{Extraction, ExtractionKind, candidate_lines, extract};
 pub use glyph_render::BBox;

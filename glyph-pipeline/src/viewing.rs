@@ -284,6 +284,7 @@ pub(crate) fn answer_of(
         text: written.text.trim().to_owned(),
         evidence,
         confidence: written.confidence,
+        unanswered: None,
         writing: Some(Writing {
             writer: writer.name().to_owned(),
             pages_given,

@@ -184,6 +184,7 @@ fn compose(
         text: checked.text(),
         confidence: mean_confidence(&read) * support / checked.supported.len() as f32,
         evidence: read.into_iter().map(Evidence::from).collect(),
+        unanswered: None,
         writing: Some(writing),
     }
 }

@@ -1,14 +1,16 @@
 //! The sentences that answer a question.
 
 use super::TaskError;
-use super::lines::{BBox, ReadLine, mean_confidence};
+use super::lines::{BBox, ReadLine, UncertainText, mean_confidence};
 use super::rank::rarities;
 use super::sentences::{Sentence, sentences_in_blocks};
-use super::terms::{Hit, Kind, Query, Stream, hits};
+use super::terms::{Hit, Kind, Query, Stream, asked, hits};
 use super::text::{is_heading, is_mostly_han};
+use needs::{Around, Needs, Text};
 use question::Asked;
 use serde::Serialize;
 
+mod needs;
 mod question;
 #[cfg(test)]
 mod tests;
@@ -29,9 +31,23 @@ pub struct Answer {
     /// How far to trust the answer, 0 to 1: the mean confidence of the reading,
     /// lowered when the sentence covers only part of the question.
     pub confidence: f32,
+    /// Why there is no answer; `None` where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<Unanswered>,
     /// How a language model came to the answer; `None` without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub writing: Option<Writing>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unanswered {
+    /// What was read does not say.
+    NotFound,
+    /// Most of what was read is not legible, so that the pages may say it all the same.
+    Illegible,
 }
 
 /// How a language model came to an answer.
@@ -73,6 +89,9 @@ pub struct Evidence {
     pub confidence: f32,
     /// Where the line lies on its page.
     pub bbox: BBox,
+    /// Characters of the line that may be wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub uncertain: Vec<UncertainText>,
 }
 
 impl From<ReadLine> for Evidence {
@@ -83,6 +102,7 @@ impl From<ReadLine> for Evidence {
             text: line.text,
             confidence: line.confidence,
             bbox: line.bbox,
+            uncertain: line.uncertain,
         }
     }
 }
@@ -113,22 +133,23 @@ pub fn answer(question: &str, lines: &[ReadLine]) -> Result<Answer, TaskError> {
             question: question.to_owned(),
         });
     }
-    let candidates = candidates(question, &query, lines);
+    let candidates = candidates(&asked(question), &query, lines);
     let mut order: Vec<usize> = (0..candidates.len())
         .filter(|&i| candidates[i].acceptable)
         .collect();
     order.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score));
     let chinese = is_mostly_han(question);
     let Some((&best, others)) = order.split_first() else {
-        let text = if !lines.is_empty() && mean_confidence(lines) < UNCERTAIN {
-            illegible(chinese)
+        let (text, why) = if !lines.is_empty() && mean_confidence(lines) < UNCERTAIN {
+            (illegible(chinese), Unanswered::Illegible)
         } else {
-            nothing_found(chinese)
+            (nothing_found(chinese), Unanswered::NotFound)
         };
         return Ok(Answer {
             text: text.to_owned(),
             evidence: Vec::new(),
             confidence: 0.0,
+            unanswered: Some(why),
             writing: None,
         });
     };
@@ -201,6 +222,7 @@ fn compose(
         text,
         evidence: read.into_iter().map(Evidence::from).collect(),
         confidence: reading * (0.5 + 0.5 * coverage),
+        unanswered: None,
         writing: None,
     }
 }
@@ -214,6 +236,8 @@ fn candidates(question: &str, query: &Query, lines: &[ReadLine]) -> Vec<Candidat
     let total = rarity.iter().sum::<f32>().max(f32::MIN_POSITIVE);
     let matched = best_weights(query, &all, found.len());
     let asked = Asked::of(question);
+    let needs = Needs::of(question, asked);
+    let texts: Vec<Text> = found.iter().map(|(s, _)| Text::of(s, lines)).collect();
     let mut from = 0;
     let mut result = Vec::with_capacity(found.len());
     for (index, (sentence, block)) in found.iter().enumerate() {
@@ -249,7 +273,8 @@ fn candidates(question: &str, query: &Query, lines: &[ReadLine]) -> Vec<Candidat
             && coverage >= ENOUGH
             && inside / total >= 0.2
             && holds_object(query, &matched, index, before, asked)
-            && !is_heading(&sentence.text);
+            && !is_heading(&sentence.text)
+            && needs.met(&texts[index], &around(&found, &texts, index, before, after));
         result.push(Candidate {
             sentence: sentence.clone(),
             coverage,
@@ -258,6 +283,33 @@ fn candidates(question: &str, query: &Query, lines: &[ReadLine]) -> Vec<Candidat
         });
     }
     result
+}
+
+/// Most sentences up to the heading above one.
+const HEADING_ABOVE: usize = 12;
+
+/// What stands around a sentence and may say what it is about.
+fn around<'a>(
+    found: &[(Sentence, usize)],
+    texts: &'a [Text],
+    index: usize,
+    before: Option<usize>,
+    after: Option<usize>,
+) -> Around<'a> {
+    let block = found[index].1;
+    let earlier = (0..index).rev();
+    let heading = earlier
+        .clone()
+        .take(HEADING_ABOVE)
+        .find(|&i| is_heading(&found[i].0.text));
+    let mut own: Vec<usize> = earlier.take_while(|&i| found[i].1 == block).collect();
+    own.extend(before);
+    own.extend(heading);
+    Around {
+        refers: refers_back(&found[index].0.text),
+        before: own.into_iter().map(|i| &texts[i]).collect(),
+        after: after.map(|i| &texts[i]),
+    }
 }
 
 /// Term weights: rarity among the sentences read, but a term found nowhere
@@ -292,7 +344,7 @@ fn best_weights(query: &Query, all: &[Hit], sentences: usize) -> Vec<Vec<f32>> {
 }
 
 /// Whether a sentence begins with a pronoun.
-fn refers_back(text: &str) -> bool {
+pub(super) fn refers_back(text: &str) -> bool {
     let first = text
         .split(|c: char| !c.is_alphanumeric())
         .find(|word| !word.is_empty())

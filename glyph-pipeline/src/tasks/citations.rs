@@ -8,6 +8,7 @@ use regex::Regex;
 use super::passages::{Passage, PassageSentence, sentence_words};
 use super::sentences::split_sentences;
 use super::support::{Words, best_support};
+use super::terms::asked;
 use super::text::{is_mostly_han, pattern};
 
 /// "[page 3]", "(pages 3-4)", "on page 7", "第 3 页".
@@ -102,7 +103,7 @@ pub(crate) fn check(draft: &str, passages: &[Passage], question: &str) -> Checke
         ""
     });
     let (sentences, words) = sentence_words(passages);
-    let question = Words::of(question);
+    let question = Words::of(&asked(question));
     let mut checked = Checked {
         foreign_pages: foreign.into_iter().collect(),
         ..Checked::default()
@@ -116,7 +117,9 @@ pub(crate) fn check(draft: &str, passages: &[Passage], question: &str) -> Checke
         if sentence.is_empty() || asks || !said.insert(sentence.to_lowercase()) {
             continue;
         }
-        match best_support(&sentence, &words, &question) {
+        // What follows a sentence that is about the question need not say again what it is about.
+        let bare = checked.supported.is_empty();
+        match best_support(&sentence, &words, &question, bare) {
             Some((indices, support)) if quotes_hold(&sentence, &sentences) => {
                 let pages: BTreeSet<u32> = indices.iter().map(|i| sentences[*i].page).collect();
                 checked.supported.push(Supported {

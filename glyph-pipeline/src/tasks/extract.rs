@@ -1,7 +1,7 @@
 //! Dates, amounts, identifiers and named fields.
 
 use super::lines::{BBox, ReadLine};
-use super::sentences::{Block, runs};
+use super::sentences::{Block, on_one_line, runs};
 use serde::Serialize;
 use std::ops::Range;
 
@@ -153,7 +153,7 @@ fn report(found: Found, block: &Block, lines: &[ReadLine]) -> Extraction {
     let first = &own[0];
     let context: Vec<&str> = own.iter().map(|line| line.text.trim()).collect();
     Extraction {
-        value: block.text[found.bytes].replace('\n', " "),
+        value: on_one_line(&block.text[found.bytes]),
         kind: found.kind,
         normalized: found.normalized,
         page: first.page,
@@ -163,7 +163,7 @@ fn report(found: Found, block: &Block, lines: &[ReadLine]) -> Extraction {
             .iter()
             .filter(|line| line.page == first.page)
             .fold(first.bbox, |sum, line| sum.union(line.bbox)),
-        context: context.join(" "),
+        context: on_one_line(&context.join("\n")),
     }
 }
 

@@ -116,6 +116,41 @@ pub(crate) fn sentences_in_blocks(lines: &[ReadLine]) -> Vec<(Sentence, usize)> 
     found
 }
 
+/// Characters less probable than this were read with doubt.
+const DOUBTFUL: f32 = 0.9;
+
+/// For each character of a sentence, whether it was read with doubt. Where lines do not tell their
+/// characters' probabilities, those of the whole line.
+pub(crate) fn doubts(sentence: &Sentence, lines: &[ReadLine]) -> Vec<bool> {
+    let own = &lines[sentence.lines.clone()];
+    let mut text: Vec<char> = Vec::new();
+    let mut doubts: Vec<bool> = Vec::new();
+    for (index, line) in own.iter().enumerate() {
+        if index > 0 && !joined_directly(&own[index - 1], line) {
+            text.push(' ');
+            doubts.push(false);
+        }
+        let lead = line.text.chars().take_while(|c| c.is_whitespace()).count();
+        let known = line.confidences.len() == line.text.chars().count();
+        for (at, c) in line.text.trim().chars().enumerate() {
+            let probability = match known {
+                true => line.confidences[lead + at],
+                false => line.confidence,
+            };
+            text.push(c);
+            doubts.push(probability < DOUBTFUL && !c.is_whitespace());
+        }
+    }
+    let wanted: Vec<char> = sentence.text.chars().collect();
+    let from = text
+        .windows(wanted.len().max(1))
+        .position(|part| part == wanted);
+    match from {
+        Some(from) => doubts[from..from + wanted.len()].to_vec(),
+        None => vec![false; wanted.len()],
+    }
+}
+
 /// Joins lines into blocks (paragraphs, headings, list items); `space` goes
 /// where a line end stands for white space.
 pub(crate) fn blocks(lines: &[ReadLine], space: &str) -> Vec<Block> {
@@ -178,7 +213,25 @@ fn joined_directly(before: &ReadLine, after: &ReadLine) -> bool {
         return true;
     }
     before.continues && !before.text.ends_with(char::is_whitespace)
-        || before.text.trim_end().ends_with(is_cjk) && after.text.trim_start().starts_with(is_cjk)
+        || meet_directly(&before.text, &after.text)
+}
+
+/// Whether East Asian text goes on from one line to the next, so that no space stands between.
+fn meet_directly(before: &str, after: &str) -> bool {
+    before.trim_end().ends_with(is_cjk) && after.trim_start().starts_with(is_cjk)
+}
+
+/// The text of lines, line feeds between them, on one line.
+pub(crate) fn on_one_line(text: &str) -> String {
+    let mut lines = text.split('\n');
+    let mut joined = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        if !meet_directly(&joined, line) {
+            joined.push(' ');
+        }
+        joined.push_str(line);
+    }
+    joined
 }
 
 /// Whether running text ends between the line at `before` and the next one.

@@ -4,12 +4,16 @@ use super::text::{is_han, is_word_char};
 
 mod fuzzy;
 mod query;
+mod related;
+mod request;
 mod stream;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use fuzzy::{allowed_edits, within_edits};
-pub(crate) use query::{Kind, Query};
+pub(crate) use query::{Kind, PARTICLES, Query};
+pub(crate) use related::{han_synonyms, is_generic, related};
+pub(crate) use request::asked;
 pub(crate) use stream::{Hit, Stream, hits};
 
 /// A token of the text.
@@ -70,12 +74,13 @@ pub(crate) fn fold(word: &str) -> String {
     lower
 }
 
-/// Strips English plural, -ing and -ed endings from a folded word.
+/// Strips English plural, -ing and -ed endings from a folded word; the base of an irregular form.
 pub(crate) fn stem(word: &str) -> &str {
     if !word.is_ascii() || word.len() < 4 || word.bytes().any(|b| b.is_ascii_digit()) {
-        return word;
+        // "led", "ran" and "won" are short.
+        return related::base(word).unwrap_or(word);
     }
-    let mut root = word;
+    let mut root = related::base(word).unwrap_or(word);
     if let Some(cut) = root.strip_suffix("ies").filter(|r| r.len() > 2) {
         // "cities" and "city" meet at "cit".
         return cut;

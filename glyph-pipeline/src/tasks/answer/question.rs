@@ -32,11 +32,11 @@ static RULES: LazyLock<Vec<(Asked, Regex)>> = LazyLock::new(|| {
     vec![
         rule(
             Asked::When,
-            r"(?i)\bwhen\b|\b(?:what|which)\s+(?:year|date|day|month|time)\b|\bhow long ago\b|\bdate of\b|何时|什么时候|什么时间|哪一?[年天日月]|几[月号点年]|日期",
+            r"(?i)\bwhen\b|\b(?:what|which)\s+(?:year|date|day|month|time)\b|\bhow long ago\b|\bdate of\b|何时|什么时候|什么时间|哪一?[年天日月]|(?:^|[^那这好近前后])几[月号点年]|日期",
         ),
         rule(
             Asked::Quantity,
-            r"(?i)\bhow\s+(?:many|much|old|tall|long|far|high|large|big|heavy|fast|deep|often)\b|\b(?:price|cost|amount|total|population|percentage|share|height|length|distance|weight|temperature)\b|多少|几[个人次名位天]|多[大长高远久重]",
+            r"(?i)\bhow\s+(?:many|much|old|tall|long|far|high|large|big|heavy|fast|deep|often)\b|\b(?:price|cost|amount|total|population|percentage|share|height|length|distance|weight|temperature)\b|多少|(?:^|[^那这好近前后])几[个人次名位天]|多[大长高远久重]",
         ),
         rule(
             Asked::Number,
@@ -48,7 +48,7 @@ static RULES: LazyLock<Vec<(Asked, Regex)>> = LazyLock::new(|| {
         ),
         rule(
             Asked::Where,
-            r"(?i)\bwhere\b|\b(?:what|which)\s+(?:city|country|town|place|street|state|village)\b|哪里|哪儿|何地|什么地方|在哪|哪个[国城省市地]",
+            r"(?i)\bwhere\b|\b(?:what|which)\s+(?:city|country|town|place|street|state|village)\b|哪里|哪儿|何地|什么地方|在哪|哪个[国城省市地]|哪[所座]",
         ),
         rule(
             Asked::Why,
@@ -82,6 +82,39 @@ static PLACE: LazyLock<Regex> = LazyLock::new(|| {
         r"\b(?:in|at|near|on|from|to|of|outside|above|behind)\s+(?:the\s+)?\p{Lu}\p{Ll}+|(?i)\b(?:in|at|near|under|behind|inside|beside|beneath)\s+(?:the|a|an|his|her|their)\s+\w+|[在于位]\p{Han}{1,10}",
     )
 });
+static TIME: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\d|\b(?:days?|weeks?|months?|years?|hours?|minutes?|mornings?|evenings?|nights?|midday|dusk|dawn|sunrise|sunset|after|before|until|since|when|upon|immediately|today|tonight|daily|weekly|monthly|annually|yearly|half\s+past|quarter|first|second|third|last|next|christmas|easter|during|once|always|never)\b",
+    )
+});
+static FEW: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:one|once|fourteen|sixteen|seventeen|eighteen|nineteen|single|no|none|never|several|few|couple|dozens?|hundreds|thousands|all|every|each|both|free|nothing|daily|weekly|monthly|yearly|annual(?:ly)?|regularly|often)\b",
+    )
+});
+static POSITION: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:in|at|on|near|under|behind|inside|beside|beneath|above|below|opposite|outside|along|between|among|into|onto|to|across|through|around|off|by|within|north|south|east|west|here|there|everywhere|from|of)\b|://|/\w",
+    )
+});
+/// What is asked for has digits in it.
+static DIGITS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\b(?:number|pin|phone|telephone|extension|isbn|zip|postcode)\b")
+});
+/// Questions for values that are known by their form, and the form.
+static TYPED: LazyLock<Vec<(Regex, Regex)>> = LazyLock::new(|| {
+    vec![
+        (
+            pattern(r"(?i)\b(?:phone|telephone|mobile|fax)\b|电话|手机"),
+            pattern(r"\+?\d[\d ()/-]{6,}\d"),
+        ),
+        (pattern(r"(?i)\be-?mail\b|邮箱|邮件"), pattern(r"\S+@\S+")),
+        (
+            pattern(r"(?i)\b(?:url|web\s?(?:site|page)?|website|web\s+address)\b|网址|网站"),
+            pattern(r"://|\bwww\."),
+        ),
+    ]
+});
 static REASON: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)\b(?:because|since|due to|owing to|as a result|so that|in order to|therefore|caused|the reason|thanks to)\b|因为|由于|为了|因此|所以|导致|原因",
@@ -95,6 +128,40 @@ impl Asked {
             .iter()
             .find(|(_, rule)| rule.is_match(question))
             .map_or(Self::Other, |(asked, _)| *asked)
+    }
+
+    /// Whether what is asked for has no form, and the words of its answer cannot be told.
+    pub(super) fn is_open(self) -> bool {
+        matches!(self, Self::Why | Self::Other)
+    }
+
+    /// Whether a sentence has a time, a number or a place, where one is asked for.
+    pub(super) fn has_value(self, sentence: &str) -> bool {
+        match self {
+            Self::When => DATE.is_match(sentence) || TIME.is_match(sentence),
+            Self::Quantity => NUMBER.is_match(sentence) || FEW.is_match(sentence),
+            Self::Where => POSITION.is_match(sentence),
+            _ => true,
+        }
+    }
+
+    /// Whether a sentence has what an asked-for number has to look like; `None` where it may look
+    /// like anything, as a password.
+    pub(super) fn form(self, question: &str, sentence: &str) -> Option<bool> {
+        if self.has_typed(question, sentence) {
+            return Some(true);
+        }
+        let number = self == Self::Number && DIGITS.is_match(question);
+        number.then(|| sentence.contains(|c: char| c.is_ascii_digit()))
+    }
+
+    /// Whether a sentence has a telephone number, an e-mail or a web address, and that is asked
+    /// for: no word needs to say what it is.
+    pub(super) fn has_typed(self, question: &str, sentence: &str) -> bool {
+        self == Self::Number
+            && TYPED
+                .iter()
+                .any(|(asks, value)| asks.is_match(question) && value.is_match(sentence))
     }
 
     /// What a sentence's contents add to (or take from) its score.

@@ -1,5 +1,8 @@
 use super::super::fixtures::{line, page};
+use super::super::lines::UncertainText;
 use super::*;
+
+mod facts;
 
 fn ask(question: &str, lines: &[ReadLine]) -> Answer {
     answer(question, lines).expect("the question has words")
@@ -64,6 +67,13 @@ fn says_when_there_is_nothing() {
         &page(STORY),
     );
     assert_eq!(answer.text, "The pages do not seem to say.");
+    assert_eq!(answer.unanswered, Some(Unanswered::NotFound));
+    let mut unread = page(STORY);
+    unread.iter_mut().for_each(|line| line.confidence = 0.3);
+    let other = ask("Who painted the ceiling of the Sistine Chapel?", &unread);
+    assert_eq!(other.unanswered, Some(Unanswered::Illegible));
+    let json = serde_json::to_value(&other).expect("plain data");
+    assert_eq!(json["unanswered"], "illegible");
     assert!(answer.evidence.is_empty() && answer.confidence.abs() < f32::EPSILON);
     assert!(ask("Who?", &[]).evidence.is_empty());
 }
@@ -123,6 +133,22 @@ fn says_when_the_reading_is_uncertain() {
         answer.text
     );
     assert!(answer.text.contains("4711") && answer.confidence < 0.5);
+    assert_eq!(answer.unanswered, None);
+}
+
+#[test]
+fn evidence_tells_what_may_be_wrong() {
+    let mut read = page(&["The code of the safe is 4711."]);
+    let doubt = UncertainText {
+        range: 24..28,
+        confidence: 0.6,
+        bbox: read[0].bbox,
+    };
+    read[0].uncertain = vec![doubt.clone()];
+    let answer = ask("What is the code of the safe?", &read);
+    assert_eq!(answer.evidence[0].uncertain, [doubt]);
+    let json = serde_json::to_value(&answer).expect("plain data");
+    assert_eq!(json["evidence"][0]["uncertain"][0]["range"]["end"], 28);
 }
 
 #[test]
@@ -157,4 +183,25 @@ fn refuses_a_question_without_words() {
     let error = answer("?! …", &page(STORY)).expect_err("there is no word");
     assert!(matches!(error, TaskError::EmptyQuestion { .. }));
     assert!(error.to_string().contains("?!"));
+}
+
+#[test]
+fn instructions_around_a_question_do_not_matter() {
+    let read = page(STORY);
+    let plain = ask("Who founded the Harbour Company?", &read);
+    for text in [
+        "Who founded the Harbour Company? Answer in JSON.",
+        "Please read the document and tell me in detail who founded the Harbour Company, with references.",
+        "You are a helpful assistant. Answer using only the document. Who founded the Harbour Company?",
+        "Based on the attached report, could you tell me who founded the Harbour Company? Keep it short.",
+    ] {
+        assert_eq!(ask(text, &read).text, plain.text, "{text}");
+    }
+    let read = page(&["晨光公司由李明博士于1998年3月创立，总部位于杭州西湖区。"]);
+    for text in [
+        "请根据文档回答：谁创立了晨光公司？",
+        "你是一个专业的助手。请仔细阅读以下内容，用中文回答。谁创立了晨光公司？",
+    ] {
+        assert!(ask(text, &read).text.contains("李明"), "{text}");
+    }
 }

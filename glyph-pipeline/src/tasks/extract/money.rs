@@ -19,7 +19,7 @@ static FORMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     };
     vec![
         form(
-            r"(?P<c>US\$|HK\$|NT\$|AU?\$|CA?\$|S\$|[$€£¥￥₹₩₽]|\b(?:CODES)\b|人民币|美元|欧元)\s?-?AMOUNT(?P<d>SCALE)(?P<u>元|美元|欧元|日元|港元|英镑)?",
+            r"(?P<c>US\$|HK\$|NT\$|AU?\$|CA?\$|S\$|[$€£¥￥₹₩₽]|\b(?:CODES)\b|人民币|美元|欧元)\s?-?AMOUNT(?P<d>SCALE)(?:\n?(?P<u>元|美元|欧元|日元|港元|英镑))?",
         ),
         form(
             r"AMOUNTSCALE\s?(?P<c>(?i:US\s)?(?i:dollars?|euros?|pounds?\s+sterling|pounds?|yen|yuan|francs?|rupees?|cents)\b|\b(?:CODES)\b|[€£¥₽]|美元|欧元|日元|港元|英镑|元|块|人民币)",

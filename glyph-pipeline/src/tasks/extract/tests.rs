@@ -322,3 +322,19 @@ fn chooses_candidate_lines() {
     );
     assert!(candidate_lines::<&str>(&noise, &[])[0]);
 }
+
+#[test]
+fn a_line_end_between_ideographs_is_no_space() {
+    let read = page(&["合同总价为人民币9,800万", "元，于2024年3", "月5日付清。"]);
+    let found = extract::<&str>(&read, &[]);
+    let money = found
+        .iter()
+        .find(|e| e.normalized.as_deref() == Some("CNY 98000000"));
+    let money = money.unwrap_or_else(|| panic!("{found:?}"));
+    assert!(money.value.ends_with("9,800万元"), "{money:?}");
+    assert!(money.context.contains("9,800万元"), "{money:?}");
+    // Other line ends stay spaces.
+    let read = page(&["The total is USD", "4,200."]);
+    let found = extract::<&str>(&read, &[]);
+    assert_eq!(found[0].value, "USD 4,200");
+}

@@ -74,7 +74,7 @@ fn ends_here(text: &str, start: usize, at: usize, mark: char, end: usize, run: u
         // An English mark amid Chinese text; "3.中" is a number.
         return !(mark == '.' && text[..at].ends_with(|c: char| c.is_ascii_digit()));
     }
-    if !next.is_whitespace() {
+    if !next.is_whitespace() || in_bracket(text, start, at, end) {
         return false;
     }
     let follows = rest.trim_start().chars().next();
@@ -117,12 +117,51 @@ fn ends_here(text: &str, start: usize, at: usize, mark: char, end: usize, run: u
     }
     let lower = word.to_lowercase();
     if BEFORE_NUMBERS.contains(&lower.as_str()) {
-        return !follows.is_ascii_digit();
+        return !follows.is_ascii_digit() && !code_follows(rest);
     }
     if ["a.m", "p.m", "etc", "inc", "ltd", "co", "corp", "jr", "sr"].contains(&lower.as_str()) {
         return follows.is_uppercase() || !follows.is_alphanumeric();
     }
     !TITLES.contains(&lower.as_str())
+}
+
+/// Most bytes of a bracket that may hold the ends of sentences.
+const BRACKET: usize = 200;
+
+/// Whether the mark at `at` stands within brackets that open in this sentence and close soon. A
+/// bracket that closes nowhere near is taken for a misreading.
+fn in_bracket(text: &str, start: usize, at: usize, end: usize) -> bool {
+    let from = text.ceil_char_boundary(start.max(at.saturating_sub(BRACKET)));
+    let mut open = 0_usize;
+    for c in text[from..end].chars() {
+        match c {
+            '(' | '（' | '[' => open += 1,
+            ')' | '）' | ']' => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    if open == 0 {
+        return false;
+    }
+    let to = text.floor_char_boundary(text.len().min(end + BRACKET));
+    for c in text[end..to].chars() {
+        match c {
+            '(' | '（' | '[' => open += 1,
+            ')' | '）' | ']' => open -= 1,
+            _ => {}
+        }
+        if open == 0 {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether the text goes on with a code: a word that holds a digit.
+fn code_follows(rest: &str) -> bool {
+    rest.split_whitespace()
+        .next()
+        .is_some_and(|word| word.contains(|c: char| c.is_ascii_digit()))
 }
 
 /// Whether the text goes on with a word that usually begins a sentence.

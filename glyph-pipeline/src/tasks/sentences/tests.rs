@@ -26,6 +26,28 @@ fn keeps_abbreviations_numbers_and_initials_together() {
 }
 
 #[test]
+fn references_and_brackets_stay_whole() {
+    let read = page(&[
+        "Lindqvist won the tender (ref. HM-2025-0417). See No. A-12 and fig. B3 of it. He signed (in",
+        "ink. It was cold.) and left. An open bracket (was never closed. The end.",
+    ]);
+    assert_eq!(
+        texts(&read),
+        [
+            "Lindqvist won the tender (ref. HM-2025-0417).",
+            "See No. A-12 and fig. B3 of it.",
+            "He signed (in ink. It was cold.) and left.",
+            "An open bracket (was never closed.",
+            "The end.",
+        ]
+    );
+    // What is bounded: a bracket of a page is no bracket.
+    let long = format!("He came (so. {}) and left.", "It was so. ".repeat(40));
+    assert!(split_sentences(&long).len() > 20);
+    assert_eq!(split_sentences("Ask for the ref. The man has it.").len(), 2);
+}
+
+#[test]
 fn splits_chinese_with_closing_quotes() {
     let read = page(&[
         "他说：“我们走吧！”大家都同意了。公司成立于",

@@ -1,6 +1,6 @@
 //! What a question looks for.
 
-use super::{Token, fold, is_stop_word, stem, tokenize};
+use super::{Token, asked, fold, is_stop_word, stem, tokenize};
 use std::collections::HashMap;
 
 /// What a term is made of.
@@ -87,19 +87,21 @@ const ASKING: &[&str] = &[
 ];
 
 /// Ideographs that carry grammar rather than meaning.
-const PARTICLES: &str = "的了是在和与有为被把对也都而及或从到这那一个之于其以将就着过上中下里";
+pub(crate) const PARTICLES: &str =
+    "的了是在和与有为被把对也都而及或从到这那一个之于其以将就着过上中下里";
 
 impl Query {
-    /// Reads the terms of a question.
-    pub(crate) fn new(question: &str) -> Self {
-        let mut plain = question.to_owned();
+    /// Reads the terms of a question; instructions around it are left out.
+    pub(crate) fn new(text: &str) -> Self {
+        let question = asked(text);
+        let mut plain = question.clone();
         for asking in ASKING {
             plain = plain.replace(asking, "？");
         }
         let mut query = Self::collect(&plain, false);
         if !query.terms.iter().any(|t| t.weight >= 0.3) {
             // Nothing but stop words ("Who is it?"): they have to do.
-            query = Self::collect(question, true);
+            query = Self::collect(&question, true);
         }
         query
     }
