@@ -7,7 +7,7 @@ use std::time::Instant;
 use axum::http::StatusCode;
 use glyph_pipeline::render::{CellLayout, Document};
 use glyph_pipeline::tasks::{self, ReadLine};
-use glyph_pipeline::{Draft, Pipeline, PipelineError, Progress, Reply, Scan, Stage};
+use glyph_pipeline::{Draft, Pipeline, Progress, Reply, Scan, Stage};
 
 use super::{CancelToken, Engine, Listener};
 use crate::error::ApiError;
@@ -59,9 +59,7 @@ impl Engine {
 
 impl Run<'_> {
     fn outcome(&self) -> Result<Outcome, ApiError> {
-        if self.cancel.is_cancelled() {
-            return Err(PipelineError::Cancelled { pages: 0 }.into());
-        }
+        self.cancel.check()?;
         let mut sees_pages = false;
         let mut pipeline = self.engine.pipeline.clone();
         if let Some(id) = &self.task.writer {
