@@ -4,6 +4,7 @@
 mod support;
 
 use std::io::Read as _;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::{LIGHTHOUSE, QUESTION, Server};
@@ -532,6 +533,18 @@ fn the_description_is_the_api() {
         let name = part.split('"').next().unwrap();
         assert!(api["components"]["schemas"].get(name).is_some(), "{name}");
     }
+    // What a model wrote comes with how far it can be trusted.
+    for (name, field) in [
+        ("Outcome", "written_summary"),
+        ("Outcome", "json_writing"),
+        ("WrittenSummaryOut", "checked"),
+        ("WrittenSummaryOut", "quoted"),
+        ("SectionOut", "evidence"),
+        ("JsonWritingOut", "unsupported"),
+    ] {
+        let found = &api["components"]["schemas"][name]["properties"][field];
+        assert!(found.is_object(), "{name}.{field}");
+    }
     // Handlers are reached through `routes!` only, which describes them.
     let source = include_str!("../src/api.rs");
     assert!(!source.contains(".route("), "a route that is not described");
@@ -656,6 +669,61 @@ fn chats_are_answered_from_what_is_attached() {
 
 /// With a real language model, where it was fetched: `cargo run --release --example models --
 /// fetch smollm2-135m`.
+/// What came with a chat goes an hour after its last use, uploads after `--keep-days`.
+#[test]
+fn what_is_kept_for_a_while_is_deleted_then() {
+    let data = tempfile::tempdir().unwrap();
+    let store = data.path().join("store");
+    let count = |folder: &str| std::fs::read_dir(store.join(folder)).map_or(0, Iterator::count);
+    let age = |folder: &str, hours: u64| {
+        let then = std::time::SystemTime::now() - Duration::from_secs(hours * 3600);
+        for document in std::fs::read_dir(store.join(folder)).unwrap() {
+            for file in std::fs::read_dir(document.unwrap().path()).unwrap() {
+                let file = std::fs::File::options()
+                    .write(true)
+                    .open(file.unwrap().path());
+                file.unwrap().set_modified(then).unwrap();
+            }
+        }
+    };
+    let wait = |documents: usize, chats: usize| {
+        let end = Instant::now() + Duration::from_secs(30);
+        while (count("documents"), count("chats")) != (documents, chats) {
+            let found = (count("documents"), count("chats"));
+            assert!(Instant::now() < end, "{found:?}, not {documents}, {chats}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let ask = |server: &Server, name: &str| {
+        let text = format!("{name} counts the boats.\n\nWho counts the boats?");
+        let chat = json!({"model": "glyph-builtin",
+            "messages": [{"role": "user", "content": text}]});
+        let reply = server.post("/v1/chat/completions", &chat);
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    };
+    let server = Server::start(data.path(), &[]);
+    let id = server.upload("lighthouse.txt", LIGHTHOUSE.as_bytes());
+    ask(&server, "Ada");
+    age("chats", 2);
+    ask(&server, "Ada");
+    ask(&server, "Bela");
+    drop(server);
+    age("documents", 25);
+    // Used again, it is kept for another hour; uploads stay where nothing else is said.
+    let server = Server::start(data.path(), &[]);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!((count("documents"), count("chats")), (1, 2));
+    drop(server);
+    age("chats", 2);
+    let server = Server::start(data.path(), &["--keep-days", "2"]);
+    wait(1, 0);
+    drop(server);
+    let server = Server::start(data.path(), &["--keep-days", "1"]);
+    wait(0, 0);
+    let gone = server.get(&format!("/api/v1/documents/{id}"));
+    assert_eq!(gone.status, 404, "{}", gone.text());
+}
+
 #[test]
 fn what_a_model_writes_is_streamed_while_it_writes() {
     const MODEL: &str = "smollm2-135m";

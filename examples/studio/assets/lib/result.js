@@ -94,11 +94,11 @@ function partial() {
 }
 
 function answer(job, found) {
+  const writing = found.writing && draft(found.writing);
   if (found.found === false || !found.text) {
     // Its own words, which also say where the pages could not be read.
-    return h("div", { class: "nothing" }, h("p", { class: "answer" }, found.text || t("not_found")), h("p", { class: "hint" }, t("not_found_hint")));
+    return h("div", { class: "nothing" }, h("p", { class: "answer" }, found.text || t("not_found")), h("p", { class: "hint" }, t("not_found_hint")), writing);
   }
-  const writing = found.writing;
   const places = hits(job);
   return h(
     "div",
@@ -110,18 +110,30 @@ function answer(job, found) {
       h("span", { class: "quiet" }, t("confidence", { percent: percent(found.confidence ?? 0, 1) })),
       h("button", { class: "link", type: "button", onclick: () => copy(found.text) }, t("copy")),
     ),
-    writing &&
-      h(
-        "details",
-        { class: "draft" },
-        h("summary", {}, t("draft"), h("span", { class: "quiet" }, writing.writer)),
-        writing.thinking && h("p", { class: "quiet" }, writing.thinking),
-        h("p", {}, writing.draft),
-        h("p", { class: "hint" }, t(!writing.checked ? "unchecked" : writing.quoted ? "quoted_instead" : "checked")),
-      ),
+    writing,
     places.length > 0 && h("h3", {}, t("evidence")),
     places.length > 0 && h("ol", { class: "evidence" }, places.map((place) => card(job, place))),
   );
+}
+
+// How far what a model wrote can be trusted, which is never folded away, and what it wrote.
+function draft(writing) {
+  const left = writing.unsupported ?? [];
+  return [
+    verdict(writing, "quoted_instead"),
+    h(
+      "details",
+      { class: "draft" },
+      h("summary", {}, t("draft"), h("span", { class: "quiet" }, writing.writer)),
+      writing.thinking && h("p", { class: "quiet" }, writing.thinking),
+      h("p", {}, writing.draft),
+      left.length > 0 && h("p", { class: "caution" }, t("left_out", { sentences: left.join(" · ") })),
+    ),
+  ];
+}
+
+function verdict({ checked, quoted }, whenQuoted) {
+  return h("p", { class: checked && !quoted ? "hint" : "caution" }, t(!checked ? "unchecked" : quoted ? whenQuoted : "checked"));
 }
 
 // A place on a page: the strip of pixels, what was read there, and the way to it.
@@ -202,7 +214,7 @@ function written(job, found) {
     "div",
     {},
     h("p", { class: "answer", id: "answer" }, found.text),
-    h("p", { class: found.checked && !found.quoted ? "hint" : "caution" }, t(!found.checked ? "unchecked" : found.quoted ? "summary_quoted" : "checked")),
+    verdict(found, "summary_quoted"),
     parts.length > 0 &&
       h(
         "details",

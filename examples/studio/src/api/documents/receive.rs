@@ -239,18 +239,21 @@ pub(crate) async fn keep(
 /// What is known of a document that is there already; where it is kept for a while only, that
 /// begins anew.
 async fn there(app: &App, id: &str, shelf: Shelf) -> Result<Option<DocumentInfo>, ApiError> {
-    if let Some(stored) = app.engine.listed(id).await? {
+    // As the store has it: another host may have deleted what this one remembers.
+    let listed = Shelf::Documents.meta(id);
+    if let Some(stored) = app.store.get_json::<StoredInfo>(&listed).await? {
         if shelf == Shelf::Documents && app.settings.keep.is_some() {
-            app.store.put_json(&shelf.meta(id), &*stored).await?;
+            app.store.put_json(&listed, &stored).await?;
         }
-        return Ok(Some(stored.info.clone()));
+        return Ok(Some(stored.info));
     }
-    if shelf == Shelf::Documents {
-        return Ok(None);
-    }
-    let stored: Option<StoredInfo> = app.store.get_json(&shelf.meta(id)).await?;
-    if let Some(stored) = &stored {
-        app.store.put_json(&shelf.meta(id), stored).await?;
+    let stored: Option<StoredInfo> = match shelf {
+        Shelf::Documents => None,
+        Shelf::Chats => app.store.get_json(&shelf.meta(id)).await?,
+    };
+    match &stored {
+        Some(stored) => app.store.put_json(&shelf.meta(id), stored).await?,
+        None => app.engine.forget(id),
     }
     Ok(stored.map(|stored| stored.info))
 }
