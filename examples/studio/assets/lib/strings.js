@@ -80,7 +80,7 @@ const en = {
   in_style: "In this style",
   sample_figures: "For a page of prose. Add a document for its own figures.",
   tokens_a_page: "tokens a page",
-  pages_unit: "pages",
+  pages_unit: { one: "page", other: "pages" },
   per_page_by_model: "A page of this style costs {a} tokens at 28 px a token (GLM-4.1V, Qwen2-VL), or {b} at 16 px; a page as read, up to {c}.",
 
   task: "Task",
