@@ -480,7 +480,7 @@ pub(crate) fn finish<A, T>(read: Reply<A>, output: T, started: Instant, choosing
 }
 
 /// [`finish`] where the scan was made before `started`.
-fn finish_scanned<A, T>(
+pub(crate) fn finish_scanned<A, T>(
     read: Reply<A>,
     output: T,
     scan: &Scan,

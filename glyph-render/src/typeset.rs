@@ -100,9 +100,23 @@ impl Typesetter {
         &'a self,
         document: &'a Document,
     ) -> impl Iterator<Item = Result<Page, RenderError>> + 'a {
+        self.pages_from(document, 0)
+    }
+
+    /// [`Typesetter::pages`] without the first `skip`, which are laid out and not drawn: laying
+    /// out takes a small part of the time. With [`Iterator::take`] a few pages from the middle of
+    /// a long document cost little more than those pages.
+    ///
+    /// # Errors
+    /// As [`Typesetter::pages`].
+    pub fn pages_from<'a>(
+        &'a self,
+        document: &'a Document,
+        skip: usize,
+    ) -> impl Iterator<Item = Result<Page, RenderError>> + 'a {
         let (cells, flow) = match &self.engine {
-            Engine::Cells(engine) => (Some(engine.pages(document)), None),
-            Engine::Flow(engine) => (None, Some(engine.pages(document))),
+            Engine::Cells(engine) => (Some(engine.pages_from(document, skip)), None),
+            Engine::Flow(engine) => (None, Some(engine.pages_from(document, skip))),
         };
         cells
             .into_iter()

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::api::render::Rendered;
 use crate::document::open::Opener;
-use crate::engine::{Cache, Engine, EngineError};
+use crate::drawing::Drawing;
+use crate::engine::{Engine, EngineError};
 use crate::limits::RateLimit;
 use crate::metrics::Metrics;
 use crate::queue::{Queue, QueueError, Worker};
@@ -66,16 +66,11 @@ pub struct App {
     pub rate: RateLimit,
     /// Hashes of the keys that clients may have.
     pub keys: Vec<blake3::Hash>,
-    /// Pages that were drawn.
-    pub pages: Cache<Arc<Rendered>>,
-    /// One document's pages are drawn at a time.
-    pub drawing: tokio::sync::Semaphore,
+    /// Draws pages.
+    pub drawing: Arc<Drawing>,
     /// Whether the server is told to stop.
     pub stopping: watch::Sender<bool>,
 }
-
-/// Bytes of drawn pages that are kept.
-const PAGE_BYTES: usize = 256 << 20;
 
 impl App {
     /// Opens everything that settings name.
@@ -115,8 +110,7 @@ impl App {
             metrics,
             rate: RateLimit::new(settings.requests_per_minute),
             keys: keys.map(|key| blake3::hash(key.as_bytes())).collect(),
-            pages: Cache::new(PAGE_BYTES),
-            drawing: tokio::sync::Semaphore::new(1),
+            drawing: Arc::default(),
             stopping,
             settings,
         }))

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::api::documents::receive::{self, Received};
 use crate::app::{App, StartError};
+use crate::document::Shelf;
 use crate::engine::CancelToken;
 use crate::error::ApiError;
 use crate::queue::JobError;
@@ -97,6 +98,9 @@ struct Line {
     error: Option<JobError>,
 }
 
+/// What every line begins with.
+const BEGINS: &[u8] = b"{\"path\":\"";
+
 /// How many documents came to what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -141,9 +145,13 @@ pub async fn run(
     };
     let hash = serde_json::to_vec(&task).map_err(ApiError::internal)?;
     let hash = blake3::hash(&hash).to_hex()[..16].to_owned();
-    let (mut out, finished) = resume(&args.out, &hash, args.retry_failed)?;
+    // What can be wrong with the settings, the task and the folder is found before the output is
+    // opened.
+    let app = App::open(settings).await?;
+    task.check(&app.engine.writers())?;
     let mut files = Vec::new();
     walk(&args.folder, &args.folder, &mut files)?;
+    let (mut out, finished) = resume(&args.out, &hash, args.retry_failed)?;
     let own = std::fs::canonicalize(&args.out).ok();
     files.retain(|(_, path)| std::fs::canonicalize(path).ok() != own);
     let found = files.len();
@@ -152,8 +160,6 @@ pub async fn run(
         skipped: found - files.len(),
         ..Summary::default()
     };
-    let app = App::open(settings).await?;
-    task.check(&app.engine.writers())?;
 
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let room = Arc::new(Semaphore::new(args.jobs.unwrap_or(cores).max(1)));
@@ -232,7 +238,7 @@ async fn keep(app: &App, name: &str, file: &Path) -> Result<String, ApiError> {
     })?;
     let mut received = Received::new(app)?;
     received.add(app, name, &bytes).await?;
-    Ok(receive::keep(app, received).await?.0.id)
+    Ok(receive::keep(app, received, Shelf::Documents).await?.0.id)
 }
 
 /// All files under a folder by their relative names, sorted.
@@ -263,7 +269,7 @@ fn walk(root: &Path, folder: &Path, files: &mut Vec<(String, PathBuf)>) -> Resul
 }
 
 /// Opens the output to add to it, and tells which documents it has of this task. A last line that
-/// was cut off is taken away.
+/// was cut off is taken away; a file of something else stays as it is.
 fn resume(
     path: &Path,
     task: &str,
@@ -287,7 +293,21 @@ fn resume(
     loop {
         text.clear();
         let length = reader.read_until(b'\n', &mut text).map_err(fail)?;
-        if length == 0 || text.last() != Some(&b'\n') {
+        if length == 0 {
+            break;
+        }
+        if text.last() != Some(&b'\n') {
+            // A batch that was killed leaves the beginning of a line; who named a wrong file
+            // leaves something else, which is not ours to cut.
+            let begins = text.starts_with(BEGINS) || BEGINS.starts_with(&text);
+            if number == 0 && !begins {
+                return Err(BatchError::Line {
+                    path: path.to_owned(),
+                    line: 1,
+                    reason: "it is something else, and has no line break at its end".to_owned(),
+                });
+            }
+            file.set_len(whole).map_err(fail)?;
             break;
         }
         number += 1;
@@ -301,7 +321,6 @@ fn resume(
             finished.insert(line.path);
         }
     }
-    file.set_len(whole).map_err(fail)?;
     file.seek(SeekFrom::End(0)).map_err(fail)?;
     Ok((file, finished))
 }
@@ -324,7 +343,43 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), lines);
         let (_, finished) = resume(&path, "t", true).unwrap();
         assert_eq!(finished, ["a"].map(str::to_owned).into());
-        std::fs::write(&path, "no json\n").unwrap();
-        assert!(resume(&path, "t", false).is_err());
+        // Killed in its very first line.
+        std::fs::write(&path, "{\"pa").unwrap();
+        let (_, finished) = resume(&path, "t", false).unwrap();
+        assert!(finished.is_empty());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
+    }
+
+    #[test]
+    fn a_file_of_something_else_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notes.txt");
+        for text in [
+            "no json\n",
+            "one line without an end",
+            "{\"name\": 1}",
+            "a\nb",
+            "\n",
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = resume(&path, "t", false).unwrap_err();
+            assert!(
+                matches!(&error, BatchError::Line { line: 1, .. }),
+                "{text:?}: {error}"
+            );
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn lines_begin_as_is_looked_for() {
+        let line = Line {
+            path: "a".to_owned(),
+            task: "t".to_owned(),
+            document_id: None,
+            result: None,
+            error: None,
+        };
+        assert!(serde_json::to_vec(&line).unwrap().starts_with(BEGINS));
     }
 }

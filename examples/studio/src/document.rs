@@ -53,6 +53,39 @@ pub struct StoredInfo {
     pub measure: Measure,
 }
 
+/// Where documents are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shelf {
+    /// Uploads: in lists, until they are deleted or `--keep-days` have passed.
+    Documents,
+    /// What comes with a chat: in no list, for [`CHAT_KEPT`] after the last request with it.
+    Chats,
+}
+
+/// How long what came with a chat is kept: a conversation sends it again with each question, and
+/// then it is not opened again.
+pub const CHAT_KEPT: std::time::Duration = std::time::Duration::from_secs(3600);
+
+impl Shelf {
+    /// Its folder in the store.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Documents => "documents",
+            Self::Chats => "chats",
+        }
+    }
+
+    /// Name of what is known of a document.
+    pub fn meta(self, id: &str) -> String {
+        format!("{}/{id}/meta.json", self.folder())
+    }
+
+    /// Name of a document as it was opened.
+    pub fn content(self, id: &str) -> String {
+        format!("{}/{id}/content", self.folder())
+    }
+}
+
 /// Whether a text is the id of a document: 64 hexadecimal digits.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use glyph_pipeline::render::Document;
 use glyph_pipeline::{DeviceSpec, Pipeline, PipelineError, Scan};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::document::{self, StoredInfo, content};
+use crate::document::{self, Shelf, StoredInfo, content};
 use crate::error::ApiError;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
@@ -49,6 +49,17 @@ impl CancelToken {
     /// Whether it was asked.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// Goes on where nobody asked.
+    ///
+    /// # Errors
+    /// With the code `cancelled` where somebody did.
+    pub fn check(&self) -> Result<(), ApiError> {
+        match self.is_cancelled() {
+            true => Err(PipelineError::Cancelled { pages: 0 }.into()),
+            false => Ok(()),
+        }
     }
 
     /// Asks when the guard is dropped, as when a client goes away.
@@ -149,14 +160,30 @@ impl Engine {
     /// # Errors
     /// If there is no such document, or the store fails.
     pub async fn info(&self, id: &str) -> Result<Arc<StoredInfo>, ApiError> {
-        document::check_id(id)?;
-        if let Some(info) = self.infos.get(id) {
+        if let Some(info) = self.listed(id).await? {
             return Ok(info);
         }
-        let info: Option<StoredInfo> =
-            (self.store.get_json(&format!("documents/{id}/meta.json"))).await?;
-        let info = Arc::new(info.ok_or_else(|| ApiError::not_found("document", id))?);
-        self.infos.put(id, info.clone(), 1);
+        // Not kept: it goes by itself, or becomes an upload.
+        let info: Option<StoredInfo> = self.store.get_json(&Shelf::Chats.meta(id)).await?;
+        Ok(Arc::new(
+            info.ok_or_else(|| ApiError::not_found("document", id))?,
+        ))
+    }
+
+    /// What is known of a document that was uploaded.
+    ///
+    /// # Errors
+    /// If no document can have this id, or the store fails.
+    pub async fn listed(&self, id: &str) -> Result<Option<Arc<StoredInfo>>, ApiError> {
+        document::check_id(id)?;
+        if let Some(info) = self.infos.get(id) {
+            return Ok(Some(info));
+        }
+        let info: Option<StoredInfo> = self.store.get_json(&Shelf::Documents.meta(id)).await?;
+        let info = info.map(Arc::new);
+        if let Some(info) = &info {
+            self.infos.put(id, info.clone(), 1);
+        }
         Ok(info)
     }
 
@@ -171,7 +198,10 @@ impl Engine {
         if let Some(document) = found {
             return Ok(document);
         }
-        let bytes = self.store.get(&format!("documents/{id}/content")).await?;
+        let mut bytes = self.store.get(&Shelf::Documents.content(id)).await?;
+        if bytes.is_none() {
+            bytes = self.store.get(&Shelf::Chats.content(id)).await?;
+        }
         let bytes = bytes.ok_or_else(|| ApiError::not_found("document", id))?;
         let decoded = tokio::task::spawn_blocking(move || content::decode(&bytes)).await;
         let document = decoded.map_err(ApiError::internal)?;

@@ -7,6 +7,7 @@
 //! api/      handlers; what they take and give is described for OpenAPI
 //! engine    runs tasks on documents: one pipeline, a bounded number of runs
 //! document/ uploads are opened in a process of their own and kept in one form
+//! drawing   draws pages, and keeps some
 //! style     rendering parameters of the pages that one sees
 //! task      what is asked and what comes of it
 //! queue     jobs and their workers: SQLite, Redis or PostgreSQL
@@ -20,6 +21,7 @@ pub mod app;
 pub mod assets;
 pub mod batch;
 pub mod document;
+pub mod drawing;
 pub mod engine;
 pub mod error;
 pub mod limits;

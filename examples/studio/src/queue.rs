@@ -6,8 +6,8 @@
 //! retries that back off, a list of dead jobs) stands in a record of our own beside it, in the
 //! same database.
 //!
-//! A record is changed by comparing its version, and a job belongs to whom the record says it does
-//! until a lease ends. So a ticket that is delivered twice does no harm, and tickets may be sent
+//! A record is changed by comparing its version, and a job belongs to the attempt that the record
+//! names until a lease ends. So a ticket that is delivered twice does no harm, and tickets may be sent
 //! before the record that they are about is changed: whatever a process that is killed leaves
 //! behind, there is a ticket for every job that is not done.
 
@@ -195,6 +195,10 @@ pub struct Record {
     pub finished: Option<DateTime<Utc>>,
     /// The worker that has it.
     pub worker: Option<String>,
+    /// The attempt that the worker makes, or that brought the job to its end: a worker may still
+    /// be in an earlier attempt, after the job was cancelled and queued again.
+    #[serde(default)]
+    pub claim: Option<String>,
     /// Until when it belongs to that worker.
     pub lease: Option<DateTime<Utc>>,
     /// When a ticket was sent for it the last time.
@@ -344,6 +348,7 @@ impl Queue {
             started: None,
             finished: None,
             worker: None,
+            claim: None,
             lease: None,
             ticket: now,
             summary_line: None,
@@ -396,6 +401,8 @@ impl Queue {
                 }
                 record.state = JobState::Cancelled;
                 record.finished = Some(Utc::now());
+                record.worker = None;
+                record.claim = None;
                 record.lease = None;
                 true
             })
@@ -439,7 +446,7 @@ impl Queue {
             .await
     }
 
-    /// Deletes a job that is at its end, and its result.
+    /// Deletes a job that is at its end, and its results.
     ///
     /// # Errors
     /// If the queue or the store cannot be reached.
@@ -448,7 +455,8 @@ impl Queue {
             None => Ok(Changed::Missing),
             Some(record) if !record.state.is_final() => Ok(Changed::Refused(record)),
             Some(record) => {
-                self.store.delete(&result_name(id)).await?;
+                // Also what an attempt left whose worker died.
+                self.store.delete_folder(&format!("jobs/{id}")).await?;
                 self.records.delete(id).await?;
                 Ok(Changed::Done(record))
             }
@@ -459,8 +467,14 @@ impl Queue {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub async fn result(&self, id: &str) -> Result<Option<Outcome>, ApiError> {
-        Ok(self.store.get_json(&result_name(id)).await?)
+    pub async fn result(&self, record: &Record) -> Result<Option<Outcome>, ApiError> {
+        match &record.claim {
+            Some(claim) if record.state == JobState::Done => {
+                let name = result_name(&record.id, claim);
+                Ok(self.store.get_json(&name).await?)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Whether the queue answers.
@@ -483,8 +497,9 @@ pub enum Changed {
     Missing,
 }
 
-fn result_name(id: &str) -> String {
-    format!("jobs/{id}/result.json")
+/// Each attempt has a result of its own, so that one which comes too late takes away its own.
+fn result_name(id: &str, claim: &str) -> String {
+    format!("jobs/{id}/{claim}.json")
 }
 
 /// What is told of jobs that run in this process.

@@ -1,16 +1,20 @@
 //! Listens, and stops in good order.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::api;
+use crate::api::{self, documents};
 use crate::app::{App, StartError};
 use crate::settings::Settings;
 
 /// Connections that are open when the server stops have this long besides what jobs have.
 const LINGER: Duration = Duration::from_secs(5);
+
+/// Between two looks for what is too old to be kept.
+const EXPIRE: Duration = Duration::from_secs(1200);
 
 /// Serves until the process is told to stop. `listening` is told the address.
 ///
@@ -39,6 +43,7 @@ pub async fn serve(
         stop.stopping.send_replace(true);
     });
     let jobs = tokio::spawn(app.worker.clone().run(shutdown));
+    let expiring = tokio::spawn(expire(app.clone()));
     let mut stopping = app.stopping.subscribe();
     let late = async {
         // The sender lives as long as the app.
@@ -49,10 +54,21 @@ pub async fn serve(
         served = serving => served.map_err(listen)?,
         () = late => tracing::warn!("connections were still open and are cut"),
     }
+    expiring.abort();
     // Jobs finish or are queued again within their own time.
     let _ = jobs.await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Deletes now and then what is kept for a while only.
+async fn expire(app: Arc<App>) {
+    loop {
+        if let Err(error) = documents::expire(&app).await {
+            tracing::warn!(%error, "what is too old cannot be deleted");
+        }
+        tokio::time::sleep(EXPIRE).await;
+    }
 }
 
 /// Runs queued jobs, and serves nothing, until the process is told to stop.

@@ -160,6 +160,15 @@ pub struct Options {
     /// Size of the cache of encoded features in megabytes, 0 keeps none [default: 1024].
     #[arg(long, env = "GLYPH_STUDIO_CACHE_MB", global = true, value_name = "MB")]
     pub cache_mb: Option<u64>,
+    /// Days that documents are kept after they were uploaded the last time; jobs that wait for one
+    /// fail then [default: until they are deleted].
+    #[arg(
+        long,
+        env = "GLYPH_STUDIO_KEEP_DAYS",
+        global = true,
+        value_name = "DAYS"
+    )]
+    pub keep_days: Option<u64>,
     /// Seconds that running jobs have to finish when the server is told to stop; what is not done
     /// by then is queued again [default: 20].
     #[arg(long, env = "GLYPH_STUDIO_SHUTDOWN_SECONDS", global = true)]
@@ -233,6 +242,8 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// Bytes of the feature cache.
     pub cache_bytes: u64,
+    /// How long documents are kept, where not until they are deleted.
+    pub keep: Option<Duration>,
     /// Time that running jobs have when the server stops.
     pub shutdown: Duration,
     /// How logs are written.
@@ -254,7 +265,7 @@ impl Options {
         or!(self, other; host port data store queue workers runs waiting api_keys allowed_hosts
             writers device max_upload_mb max_pages max_megapixels max_seconds parse_seconds parse_mb
             requests_per_minute max_queued max_attempts retry_seconds heartbeat_seconds cache_mb
-            shutdown_seconds log_format log)
+            keep_days shutdown_seconds log_format log)
     }
 
     /// Reads a TOML file.
@@ -325,6 +336,7 @@ impl Options {
             retry: seconds(o.retry_seconds, 2),
             heartbeat: seconds(o.heartbeat_seconds, 10).max(Duration::from_secs(1)),
             cache_bytes: o.cache_mb.unwrap_or(1024) << 20,
+            keep: (o.keep_days).map(|days| Duration::from_secs(days.saturating_mul(86_400))),
             shutdown: seconds(o.shutdown_seconds, 20),
             log_format: o.log_format.unwrap_or_default(),
             log: o.log.unwrap_or_else(|| "info".to_owned()),

@@ -3,20 +3,23 @@
 //! ```text
 //! documents/ID/meta.json       what is known of a document
 //! documents/ID/content         the document as it was opened: see `document::content`
+//! chats/ID/…                   the same of what came with a chat; it is deleted after a while
 //! renders/ID.json              the parameters of styled pages
-//! jobs/ID/result.json          what a job gave
+//! jobs/ID/ATTEMPT.json         what an attempt at a job gave
 //! features/KEY                 an encoded page: see `engine`
 //! ```
 //!
 //! A name is written once, or again with the same content, so that a job which runs twice leaves
 //! what it would have left once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -80,7 +83,8 @@ impl Store {
         let objects =
             LocalFileSystem::new_with_prefix(folder).map_err(|error| fail(error.to_string()))?;
         Ok(Self {
-            objects: Arc::new(objects),
+            // Without it the folders of what is deleted would stay.
+            objects: Arc::new(objects.with_automatic_cleanup(true)),
             prefix: String::new(),
             is_folder: true,
         })
@@ -190,6 +194,64 @@ impl Store {
         }
     }
 
+    /// Deletes all objects under `folder`.
+    ///
+    /// # Errors
+    /// If the store cannot be read or written.
+    pub async fn delete_folder(&self, folder: &str) -> Result<(), StoreError> {
+        for object in self.under(folder).await? {
+            match self.objects.delete(&object.location).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(source) => {
+                    return Err(StoreError::Object {
+                        path: object.location.to_string(),
+                        source,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the folders directly under `folder` in which nothing was written for `age`, and
+    /// tells their names.
+    ///
+    /// # Errors
+    /// If the store cannot be read or written.
+    pub async fn expire(&self, folder: &str, age: Duration) -> Result<Vec<String>, StoreError> {
+        let Some(before) = chrono::Duration::from_std(age)
+            .ok()
+            .and_then(|age| chrono::Utc::now().checked_sub_signed(age))
+        else {
+            return Ok(Vec::new());
+        };
+        let depth = self.path(folder).parts().count();
+        let mut written: HashMap<String, chrono::DateTime<chrono::Utc>> = HashMap::new();
+        for object in self.under(folder).await? {
+            if let Some(name) = object.location.parts().nth(depth) {
+                let last = written.entry(name.as_ref().to_owned());
+                let last = last.or_insert(object.last_modified);
+                *last = (*last).max(object.last_modified);
+            }
+        }
+        let old = written.into_iter().filter(|(_, last)| *last < before);
+        let old: Vec<String> = old.map(|(name, _)| name).collect();
+        for name in &old {
+            self.delete_folder(&format!("{folder}/{name}")).await?;
+        }
+        Ok(old)
+    }
+
+    async fn under(&self, folder: &str) -> Result<Vec<ObjectMeta>, StoreError> {
+        let list = self.objects.list(Some(&self.path(folder)));
+        list.try_collect()
+            .await
+            .map_err(|source| StoreError::Object {
+                path: folder.to_owned(),
+                source,
+            })
+    }
+
     /// The names of the folders directly under `folder`.
     ///
     /// # Errors
@@ -252,5 +314,35 @@ mod tests {
         store.delete("documents/a/meta.json").await.unwrap();
         assert_eq!(store.get("documents/a/meta.json").await.unwrap(), None);
         assert!(Store::open("ftp://x").is_err());
+    }
+    #[tokio::test]
+    async fn folders_are_deleted_when_nothing_was_written_in_them_for_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("store");
+        let store = Store::open(&root.display().to_string()).unwrap();
+        for name in ["chats/a/x", "chats/a/y", "chats/b/x", "documents/a/x"] {
+            store.put(name, b"1".to_vec()).await.unwrap();
+        }
+        let hour = Duration::from_secs(3600);
+        assert!(store.expire("chats", hour).await.unwrap().is_empty());
+        // One of a's objects is new.
+        for name in ["chats/a/x", "chats/b/x"] {
+            let file = std::fs::File::options().write(true).open(root.join(name));
+            let long_ago = std::time::SystemTime::now() - 2 * hour;
+            file.unwrap().set_modified(long_ago).unwrap();
+        }
+        assert_eq!(store.expire("chats", hour).await.unwrap(), ["b"]);
+        assert_eq!(store.folders("chats").await.unwrap(), ["a"]);
+        assert!(!root.join("chats/b").exists());
+        store.delete_folder("chats/a").await.unwrap();
+        assert!(store.folders("chats").await.unwrap().is_empty());
+        assert!(store.get("documents/a/x").await.unwrap().is_some());
+        assert!(
+            store
+                .expire("chats", Duration::MAX)
+                .await
+                .unwrap()
+                .is_empty()
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! What is asked of a document, and what comes of it.
 
+mod written;
+
 use glyph_pipeline::render::BBox;
 use glyph_pipeline::tasks::{Answer, Extraction, ExtractionKind, SummarySentence};
 use glyph_pipeline::{StageSeconds, TokenAccount};
@@ -9,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::error::ApiError;
 use crate::style::Style;
+pub use written::{JsonWritingOut, SectionOut, WrittenSummaryOut};
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -209,11 +212,11 @@ impl From<Answer> for AnswerOut {
 /// A sentence of a summary.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SentenceOut {
-    /// The sentence as read, or what a model wrote.
+    /// The sentence as read.
     pub text: String,
     /// The page that it begins on, from 1.
     pub page: u32,
-    /// The line that it begins on, from 1; 0 where a model wrote it.
+    /// The line that it begins on, from 1.
     pub line: u32,
     /// Where it is on the page in the built-in style.
     pub bbox: Rect,
@@ -405,9 +408,12 @@ pub struct Outcome {
     /// The answer, for `ask`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<AnswerOut>,
-    /// The sentences, for `summarize`.
+    /// The sentences, for `summarize` without a writer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Vec<SentenceOut>>,
+    /// What a model wrote, for `summarize` with a writer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_summary: Option<WrittenSummaryOut>,
     /// The values, for `extract`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extraction: Option<Vec<ExtractionOut>>,
@@ -418,6 +424,9 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub json: Option<Value>,
+    /// How the model came to `json`, and what of it stands nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json_writing: Option<JsonWritingOut>,
     /// Text tokens against vision tokens.
     pub tokens: TokensOut,
     /// Wall seconds.
@@ -449,6 +458,9 @@ impl Outcome {
         }
         if let Some(json) = &self.json {
             return format!("{json:#}");
+        }
+        if let Some(summary) = &self.written_summary {
+            return summary.text.clone();
         }
         if let Some(summary) = &self.summary {
             let lines: Vec<&str> = summary.iter().map(|s| s.text.as_str()).collect();

@@ -3,6 +3,9 @@
 
 mod support;
 
+use std::io::Read as _;
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use support::{LIGHTHOUSE, QUESTION, Server};
 
@@ -80,6 +83,10 @@ fn a_document_is_uploaded_asked_drawn_and_turned_back() {
     );
     let builtin = server.get(&format!("/api/v1/documents/{id}/pages/1.png"));
     assert_ne!(page.body, builtin.body);
+    for file in ["0.png", "99.png", "18446744073709551615.png", "1.jpg"] {
+        let path = format!("/api/v1/documents/{id}/pages/{file}?render={render}");
+        assert_eq!(server.get(&path).status, 404, "{file}");
+    }
     let inverted = server
         .form("/api/v1/invert", &[("p.png", &page.body)])
         .json();
@@ -115,6 +122,50 @@ fn a_document_is_uploaded_asked_drawn_and_turned_back() {
             "{name}\n{metrics}"
         );
     }
+}
+
+/// Pages in the middle of a long document are those of the archive, which has all of them, also
+/// where they are drawn without those before.
+#[test]
+fn pages_of_long_documents_are_drawn_alone() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &[]);
+    let text = LIGHTHOUSE.repeat(60);
+    let id = server.upload("long.txt", text.as_bytes());
+    let style = json!({"preset": "glyph-en", "font_size": 12.0, "dpi": 72});
+    let drawn = server.post(&format!("/api/v1/documents/{id}/render"), &style);
+    let drawn = drawn.json();
+    let pages = drawn["pages"].as_array().unwrap();
+    let render = drawn["render_id"].as_str().unwrap();
+    assert!(pages.len() > 20, "{}", pages.len());
+    drop(server);
+    // Nothing is kept in memory any more.
+    let server = Server::start(data.path(), &[]);
+    let archive = server.get(&format!("/api/v1/documents/{id}/pages.zip?render={render}"));
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(archive.body)).unwrap();
+    assert_eq!(archive.len(), pages.len());
+    for number in [1, 16, 17, pages.len()] {
+        let path = format!("/api/v1/documents/{id}/pages/{number}.png?render={render}");
+        let page = server.get(&path).body;
+        let mut packed = Vec::new();
+        let name = format!("page_{number:04}.png");
+        archive
+            .by_name(&name)
+            .unwrap()
+            .read_to_end(&mut packed)
+            .unwrap();
+        assert_eq!(page, packed, "page {number}");
+        let size = image::load_from_memory(&page).unwrap();
+        let told = &pages[number - 1];
+        assert_eq!(
+            (json!(size.width()), json!(size.height())),
+            (told["width"].clone(), told["height"].clone())
+        );
+    }
+    assert_eq!(
+        server.get(&format!("/api/v1/documents/{id}/text")).text(),
+        text
+    );
 }
 
 #[test]
@@ -482,6 +533,18 @@ fn the_description_is_the_api() {
         let name = part.split('"').next().unwrap();
         assert!(api["components"]["schemas"].get(name).is_some(), "{name}");
     }
+    // What a model wrote comes with how far it can be trusted.
+    for (name, field) in [
+        ("Outcome", "written_summary"),
+        ("Outcome", "json_writing"),
+        ("WrittenSummaryOut", "checked"),
+        ("WrittenSummaryOut", "quoted"),
+        ("SectionOut", "evidence"),
+        ("JsonWritingOut", "unsupported"),
+    ] {
+        let found = &api["components"]["schemas"][name]["properties"][field];
+        assert!(found.is_object(), "{name}.{field}");
+    }
     // Handlers are reached through `routes!` only, which describes them.
     let source = include_str!("../src/api.rs");
     assert!(!source.contains(".route("), "a route that is not described");
@@ -532,8 +595,47 @@ fn chats_are_answered_from_what_is_attached() {
             "{usage}"
         );
     }
+    // A later question is answered from the text before the first one.
+    let earlier = "What colour are the doors?";
+    let chat = json!({"model": "glyph-builtin", "messages": [
+        {"role": "user", "content": format!("{LIGHTHOUSE}\n\n{earlier}")},
+        {"role": "assistant", "content": "The pages do not say."},
+        {"role": "user", "content": earlier}]});
+    let reply = server.post("/v1/chat/completions", &chat).json();
+    let text = reply["choices"][0]["message"]["content"].as_str().unwrap();
+    assert!(!text.contains(earlier), "{text}");
+    // What came with a chat is nobody else's document, unless it was uploaded, too.
+    let list = server.get("/api/v1/documents").json();
+    let names: Vec<&str> = (list["documents"].as_array().unwrap().iter())
+        .map(|document| document["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["lighthouse.txt"]);
+    assert_eq!(
+        server.get("/v1/files").json()["data"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    for format in [
+        json!({"type": "json_object"}),
+        json!({"type": "json_schema"}),
+        json!({"type": "xml"}),
+        json!("json"),
+    ] {
+        let mut chat = chat.clone();
+        chat["response_format"] = format;
+        let reply = server.post("/v1/chat/completions", &chat);
+        let error = &reply.json()["error"];
+        assert_eq!(
+            (reply.status, &error["param"]),
+            (400, &json!("response_format")),
+            "{error}"
+        );
+    }
+
     let mut chat = json!({"model": "glyph-builtin", "stream": true,
-        "stream_options": {"include_usage": true},
+        "response_format": {"type": "text"}, "stream_options": {"include_usage": true},
         "messages": [{"role": "user", "content": format!("{LIGHTHOUSE}\n\n{QUESTION}")}]});
     let reply = server.post("/v1/chat/completions", &chat);
     assert!(reply.text().trim_end().ends_with("data: [DONE]"));
@@ -567,6 +669,61 @@ fn chats_are_answered_from_what_is_attached() {
 
 /// With a real language model, where it was fetched: `cargo run --release --example models --
 /// fetch smollm2-135m`.
+/// What came with a chat goes an hour after its last use, uploads after `--keep-days`.
+#[test]
+fn what_is_kept_for_a_while_is_deleted_then() {
+    let data = tempfile::tempdir().unwrap();
+    let store = data.path().join("store");
+    let count = |folder: &str| std::fs::read_dir(store.join(folder)).map_or(0, Iterator::count);
+    let age = |folder: &str, hours: u64| {
+        let then = std::time::SystemTime::now() - Duration::from_secs(hours * 3600);
+        for document in std::fs::read_dir(store.join(folder)).unwrap() {
+            for file in std::fs::read_dir(document.unwrap().path()).unwrap() {
+                let file = std::fs::File::options()
+                    .write(true)
+                    .open(file.unwrap().path());
+                file.unwrap().set_modified(then).unwrap();
+            }
+        }
+    };
+    let wait = |documents: usize, chats: usize| {
+        let end = Instant::now() + Duration::from_secs(30);
+        while (count("documents"), count("chats")) != (documents, chats) {
+            let found = (count("documents"), count("chats"));
+            assert!(Instant::now() < end, "{found:?}, not {documents}, {chats}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let ask = |server: &Server, name: &str| {
+        let text = format!("{name} counts the boats.\n\nWho counts the boats?");
+        let chat = json!({"model": "glyph-builtin",
+            "messages": [{"role": "user", "content": text}]});
+        let reply = server.post("/v1/chat/completions", &chat);
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    };
+    let server = Server::start(data.path(), &[]);
+    let id = server.upload("lighthouse.txt", LIGHTHOUSE.as_bytes());
+    ask(&server, "Ada");
+    age("chats", 2);
+    ask(&server, "Ada");
+    ask(&server, "Bela");
+    drop(server);
+    age("documents", 25);
+    // Used again, it is kept for another hour; uploads stay where nothing else is said.
+    let server = Server::start(data.path(), &[]);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!((count("documents"), count("chats")), (1, 2));
+    drop(server);
+    age("chats", 2);
+    let server = Server::start(data.path(), &["--keep-days", "2"]);
+    wait(1, 0);
+    drop(server);
+    let server = Server::start(data.path(), &["--keep-days", "1"]);
+    wait(0, 0);
+    let gone = server.get(&format!("/api/v1/documents/{id}"));
+    assert_eq!(gone.status, 404, "{}", gone.text());
+}
+
 #[test]
 fn what_a_model_writes_is_streamed_while_it_writes() {
     const MODEL: &str = "smollm2-135m";

@@ -60,6 +60,26 @@ fn a_folder_is_worked_off_once() {
         }
     }
 
+    // A file of something else, and a task that cannot be run, leave what is there.
+    let notes = home.path().join("notes.txt");
+    std::fs::write(&notes, "one line without an end").unwrap();
+    let (ok, said) = batch(&data, &folder, &notes, &question);
+    assert!(!ok && said.contains("notes.txt, line 1"), "{said}");
+    let kept = std::fs::read_to_string(&notes).unwrap();
+    assert_eq!(kept, "one line without an end");
+    let whole = std::fs::read_to_string(&out).unwrap();
+    let cut = &whole[..whole.len() - 20];
+    std::fs::write(&out, cut).unwrap();
+    let (ok, said) = batch(
+        &data,
+        &folder,
+        &out,
+        &["--question", QUESTION, "--with", "none"],
+    );
+    assert!(!ok && said.contains("writer"), "{said}");
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), cut);
+    std::fs::write(&out, &whole).unwrap();
+
     // Stopped in the middle of a line, with a document more.
     let text = std::fs::read_to_string(&out).unwrap();
     std::fs::write(&out, &text[..text.len() - 20]).unwrap();

@@ -49,7 +49,7 @@ fn submit(server: &Server, document: &str, priority: &str) -> String {
 
 /// Waits until a job is in a state.
 fn until(server: &Server, job: &str, state: &str) -> Value {
-    let end = Instant::now() + Duration::from_secs(90);
+    let end = Instant::now() + Duration::from_secs(300);
     loop {
         let found = server.get(&format!("/api/v1/jobs/{job}")).json();
         if found["state"] == state {
@@ -177,7 +177,7 @@ fn a_server_that_stops_puts_back_what_it_has_not_finished() {
     assert!(server.terminate().success());
 
     // With time to finish it is finished before the server ends.
-    let server = Server::start(data.path(), &["--shutdown-seconds", "80"]);
+    let server = Server::start(data.path(), &["--shutdown-seconds", "600"]);
     until(&server, &job, "running");
     assert!(server.terminate().success());
     let server = Server::start(data.path(), &["--workers", "0"]);

@@ -10,10 +10,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Span, name_of};
-use crate::pipeline::finish;
+use crate::pipeline::finish_scanned;
 use crate::tasks;
 use crate::writer::WriteRequest;
-use crate::{Pipeline, PipelineError, Reply};
+use crate::{Pipeline, PipelineError, Reply, Scan};
 
 /// Tokens of the text that the information is taken from.
 const TEXT_TOKENS: usize = 1200;
@@ -60,10 +60,25 @@ impl Pipeline {
         if let Some(writer) = &self.page_writer {
             return self.extract_json_from_pages(&**writer, document, schema);
         }
+        // Said before anything costly is done.
+        self.writer_for("an extraction by a schema")?;
+        let scan = self.scan(document)?;
+        self.extract_json_scanned(document, &scan, schema)
+    }
+
+    /// [`Pipeline::extract_json`] on a document that was scanned before. The scan is counted in
+    /// tokens and seconds. A page writer is not asked.
+    ///
+    /// # Errors
+    /// As [`Pipeline::extract_json`].
+    pub fn extract_json_scanned(
+        &self,
+        document: &Document,
+        scan: &Scan,
+        schema: &Value,
+    ) -> Result<Reply<JsonExtraction>, PipelineError> {
         let writer = self.writer_for("an extraction by a schema")?;
         let started = Instant::now();
-        let scan = self.scan(document)?;
-        let choosing = Instant::now();
         let mut fields = fields::fields(schema);
         let words_of: Vec<String> = fields.iter().map(schema_words).collect();
         let mut scores = vec![0.0f32; scan.lines.len()];
@@ -86,8 +101,8 @@ impl Pipeline {
                 *score = score.max(least);
             }
         }
-        let choosing = choosing.elapsed().as_secs_f64();
-        let mut read = self.crop(document, &scan, &scores, 1)?;
+        let choosing = started.elapsed().as_secs_f64();
+        let mut read = self.crop(document, scan, &scores, 1)?;
         let (most, typed) = match fields.len() {
             1 => (TEXT_TOKENS, Vec::new()),
             _ => (FIELD_TOKENS, fields::typed(&read.output)),
@@ -146,7 +161,7 @@ impl Pipeline {
             checked: true,
             writer: writer.name().to_owned(),
         };
-        Ok(finish(read, output, started, choosing))
+        Ok(finish_scanned(read, output, scan, started, choosing))
     }
 }
 

@@ -8,10 +8,10 @@ use glyph_render::Document;
 use serde::Serialize;
 
 use super::{Span, tokens_of};
-use crate::pipeline::{finish, region_scores};
+use crate::pipeline::{finish_scanned, region_scores};
 use crate::tasks::{self, Passage, PassageSentence, ReadLine, SummarySentence};
 use crate::writer::{WriteRequest, Writer};
-use crate::{Pipeline, PipelineError, Reply};
+use crate::{Pipeline, PipelineError, Reply, Scan};
 
 /// Rows of text in a section, about 12 pages: 100 to 200 of its tokens are then written from.
 const SECTION_ROWS: usize = 600;
@@ -87,10 +87,24 @@ impl Pipeline {
         if let Some(writer) = &self.page_writer {
             return self.summarize_from_pages(&**writer, document);
         }
+        // Said before anything costly is done.
+        self.writer_for("a written summary")?;
+        let scan = self.scan(document)?;
+        self.write_summary_scanned(document, &scan)
+    }
+
+    /// [`Pipeline::write_summary`] of a document that was scanned before. The scan is counted in
+    /// tokens and seconds. A page writer is not asked.
+    ///
+    /// # Errors
+    /// As [`Pipeline::write_summary`].
+    pub fn write_summary_scanned(
+        &self,
+        document: &Document,
+        scan: &Scan,
+    ) -> Result<Reply<WrittenSummary>, PipelineError> {
         let writer = self.writer_for("a written summary")?;
         let started = Instant::now();
-        let scan = self.scan(document)?;
-        let choosing = Instant::now();
         let sections = sections(&scan.lines);
         let chosen: Vec<(Range<usize>, Vec<SummarySentence>)> = sections
             .into_iter()
@@ -107,9 +121,9 @@ impl Pipeline {
         for sentence in chosen.iter().flat_map(|(_, chosen)| chosen) {
             scores[sentence.lines.clone()].fill(1.0);
         }
-        let crops = plan_crops(&region_scores(&scan, &scores), &CropBudget::UNLIMITED);
-        let choosing = choosing.elapsed().as_secs_f64();
-        let mut read = self.read_crops(document, &scan, crops)?;
+        let crops = plan_crops(&region_scores(scan, &scores), &CropBudget::UNLIMITED);
+        let choosing = started.elapsed().as_secs_f64();
+        let mut read = self.read_crops(document, scan, crops)?;
 
         // Reading is one part in ten of the writing's progress bar for the last step.
         let count = chosen.len().max(1) as f64;
@@ -156,7 +170,7 @@ impl Pipeline {
             checked: true,
             writer: writer.name().to_owned(),
         };
-        Ok(finish(read, output, started, choosing))
+        Ok(finish_scanned(read, output, scan, started, choosing))
     }
 
     /// One summary from those of the sections.

@@ -115,16 +115,22 @@ impl CellTypesetter {
         Pager::new(document, spacing, None, &self.breaker)
     }
 
-    pub(crate) fn pages<'a>(
+    pub(crate) fn pages_from<'a>(
         &'a self,
         document: &'a Document,
+        mut skip: usize,
     ) -> impl Iterator<Item = Result<Page, RenderError>> + 'a {
         let mut plans = self.plans(document).peekable();
         let mut chain = Chain::default();
         std::iter::from_fn(move || {
-            let plan = plans.next()?;
-            let place = chain.place(document, &plan, plans.peek());
-            Some(self.draw(document, &plan, place))
+            loop {
+                let plan = plans.next()?;
+                let place = chain.place(document, &plan, plans.peek());
+                if skip == 0 {
+                    return Some(self.draw(document, &plan, place));
+                }
+                skip -= 1;
+            }
         })
     }
 

@@ -194,9 +194,10 @@ impl FlowTypesetter {
         Pager::new(document, spacing, classes, &self.breaker)
     }
 
-    pub(crate) fn pages<'a>(
+    pub(crate) fn pages_from<'a>(
         &'a self,
         document: &'a Document,
+        mut skip: usize,
     ) -> impl Iterator<Item = Result<Page, RenderError>> + 'a {
         let classes = self.classes(document);
         let count = match self.marks.count_pages() {
@@ -207,9 +208,15 @@ impl FlowTypesetter {
         let mut plans = self.plans(document, classes).peekable();
         let mut chain = Chain::default();
         std::iter::from_fn(move || {
-            let plan = plans.next()?;
-            let place = chain.place(document, &plan, plans.peek());
-            Some(self.draw(document, &plan, &marks, place, plans.peek().is_none()))
+            loop {
+                let plan = plans.next()?;
+                let place = chain.place(document, &plan, plans.peek());
+                if skip == 0 {
+                    let end = plans.peek().is_none();
+                    return Some(self.draw(document, &plan, &marks, place, end));
+                }
+                skip -= 1;
+            }
         })
     }
 

@@ -148,6 +148,12 @@ fn banners_stand_outside_the_text() {
     let typesetter = Typesetter::new(RenderConfig::from_json(json).unwrap()).unwrap();
     let streamed: Vec<Page> = typesetter.pages(&document).map(Result::unwrap).collect();
     assert_eq!(streamed, typesetter.render(&document).unwrap());
+    // From the middle, with the numbers and codes that they have among all.
+    for skip in [1, streamed.len() - 1, streamed.len(), usize::MAX] {
+        let rest = typesetter.pages_from(&document, skip).map(Result::unwrap);
+        let rest: Vec<Page> = rest.collect();
+        assert_eq!(rest, streamed[skip.min(streamed.len())..], "{skip}");
+    }
     // Another number of pages is written on the first one.
     document
         .blocks

@@ -78,5 +78,7 @@ fn pages_are_the_same_bytes_everywhere() {
         }
         let streamed: Vec<Page> = typesetter.pages(&document).map(Result::unwrap).collect();
         assert_eq!(hash(&streamed), expected);
+        let rest = typesetter.pages_from(&document, 2).map(Result::unwrap);
+        assert_eq!(rest.collect::<Vec<_>>(), streamed[2..]);
     }
 }

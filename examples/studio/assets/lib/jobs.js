@@ -211,7 +211,7 @@ async function withLocal(jobs) {
   return both.sort((a, b) => date(b.finished ?? b.created) - date(a.finished ?? a.created));
 }
 
-const gist = (result) => (result?.answer?.text ?? result?.summary?.[0]?.text ?? result?.extraction?.map((e) => e.value).join(", ") ?? "").slice(0, 200);
+const gist = (result) => (result?.answer?.text ?? result?.written_summary?.text ?? result?.summary?.[0]?.text ?? result?.extraction?.map((e) => e.value).join(", ") ?? "").slice(0, 200);
 
 function history() {
   const body = $("#history-body");

@@ -56,7 +56,7 @@ export function hits(job) {
   const items = [];
   const add = (group, list, joins) =>
     (list ?? []).forEach((e, index) => {
-      if (!e.page || !e.bbox?.width) return; // a sentence that a model wrote has no place
+      if (!e.page || !e.bbox?.width) return;
       const text = e.text ?? e.value ?? "";
       const last = items.at(-1);
       if (joins && last?.page === e.page && last.lastLine + 1 === e.line) {
@@ -71,6 +71,7 @@ export function hits(job) {
     });
   add("answer", result.answer?.evidence, true);
   add("summary", result.summary);
+  add("written", result.written_summary?.sections?.flatMap((section) => section.evidence ?? []));
   add("extraction", result.extraction);
   return items;
 }

@@ -59,8 +59,9 @@ function body(job, running, jobError) {
   return [
     result.answer && answer(job, result.answer),
     result.summary && summary(job, result.summary),
+    result.written_summary && written(job, result.written_summary),
     result.extraction && extraction(job, result.extraction),
-    result.json !== undefined && result.json !== null && json(result.json),
+    result.json !== undefined && result.json !== null && json(result.json, result.json_writing),
     figures(result),
   ].filter(Boolean);
 }
@@ -93,10 +94,11 @@ function partial() {
 }
 
 function answer(job, found) {
+  const writing = found.writing && draft(found.writing);
   if (found.found === false || !found.text) {
-    return h("div", { class: "nothing" }, h("p", { class: "answer" }, t("not_found")), h("p", { class: "hint" }, t("not_found_hint")));
+    // Its own words, which also say where the pages could not be read.
+    return h("div", { class: "nothing" }, h("p", { class: "answer" }, found.text || t("not_found")), h("p", { class: "hint" }, t("not_found_hint")), writing);
   }
-  const writing = found.writing;
   const places = hits(job);
   return h(
     "div",
@@ -108,18 +110,30 @@ function answer(job, found) {
       h("span", { class: "quiet" }, t("confidence", { percent: percent(found.confidence ?? 0, 1) })),
       h("button", { class: "link", type: "button", onclick: () => copy(found.text) }, t("copy")),
     ),
-    writing &&
-      h(
-        "details",
-        { class: "draft" },
-        h("summary", {}, t("draft"), h("span", { class: "quiet" }, writing.writer)),
-        writing.thinking && h("p", { class: "quiet" }, writing.thinking),
-        h("p", {}, writing.draft),
-        h("p", { class: "hint" }, t(!writing.checked ? "unchecked" : writing.quoted ? "quoted_instead" : "checked")),
-      ),
+    writing,
     places.length > 0 && h("h3", {}, t("evidence")),
     places.length > 0 && h("ol", { class: "evidence" }, places.map((place) => card(job, place))),
   );
+}
+
+// How far what a model wrote can be trusted, which is never folded away, and what it wrote.
+function draft(writing) {
+  const left = writing.unsupported ?? [];
+  return [
+    verdict(writing, "quoted_instead"),
+    h(
+      "details",
+      { class: "draft" },
+      h("summary", {}, t("draft"), h("span", { class: "quiet" }, writing.writer)),
+      writing.thinking && h("p", { class: "quiet" }, writing.thinking),
+      h("p", {}, writing.draft),
+      left.length > 0 && h("p", { class: "caution" }, t("left_out", { sentences: left.join(" · ") })),
+    ),
+  ];
+}
+
+function verdict({ checked, quoted }, whenQuoted) {
+  return h("p", { class: checked && !quoted ? "hint" : "caution" }, t(!checked ? "unchecked" : quoted ? whenQuoted : "checked"));
 }
 
 // A place on a page: the strip of pixels, what was read there, and the way to it.
@@ -175,8 +189,6 @@ function where({ page, line, lastLine }) {
 }
 
 function summary(job, sentences) {
-  // What a model wrote has no place on a page.
-  if (sentences.every((s) => !s.line)) return h("div", {}, sentences.map((s) => h("p", { class: "answer" }, s.text)));
   const places = hits(job);
   return h(
     "ol",
@@ -189,6 +201,45 @@ function summary(job, sentences) {
         s.page && h("button", { class: "link", type: "button", onclick: () => openViewer(s.page, { hit: places.find((p) => p.index === i)?.id }) }, t("page_n", { n: s.page })),
       ),
     ),
+  );
+}
+
+// What a model wrote, how far it can be trusted, and what it was written from.
+function written(job, found) {
+  const places = hits(job);
+  const parts = found.sections ?? [];
+  // Evidence of all sections counts through, as in `hits`.
+  let index = 0;
+  return h(
+    "div",
+    {},
+    h("p", { class: "answer", id: "answer" }, found.text),
+    verdict(found, "summary_quoted"),
+    parts.length > 0 &&
+      h(
+        "details",
+        { class: "draft" },
+        h("summary", {}, t("sections"), h("span", { class: "quiet" }, ` ${number(parts.length)}`)),
+        parts.map((part) =>
+          h(
+            "div",
+            {},
+            h("p", { class: "quiet" }, part.first_page === part.last_page ? t("page_n", { n: part.first_page }) : t("pages_n", { first: part.first_page, last: part.last_page })),
+            h("p", {}, part.text),
+            part.quoted && h("p", { class: "caution" }, t("quoted_instead")),
+            (part.evidence ?? []).length > 0 &&
+              h(
+                "ol",
+                { class: "evidence" },
+                part.evidence.map((e) => {
+                  const at = index++;
+                  const place = places.find((p) => p.index === at);
+                  return place ? card(job, place) : h("li", {}, h("p", {}, e.text));
+                }),
+              ),
+          ),
+        ),
+      ),
   );
 }
 
@@ -237,13 +288,15 @@ function kindName(kind) {
   return has(`kind_${name}`) ? t(`kind_${name}`) : name.replaceAll("_", " ");
 }
 
-function json(value) {
+function json(value, writing) {
   const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
   return h(
     "div",
     { class: "json" },
     h("div", { class: "block-head" }, h("h3", {}, t("json")), h("button", { class: "icon-button", type: "button", "aria-label": t("copy"), title: t("copy"), onclick: () => copy(text) }, icon("copy"))),
     h("pre", { tabindex: "0" }, text),
+    writing && !writing.checked && h("p", { class: "caution" }, t("unchecked")),
+    writing?.unsupported?.length > 0 && h("p", { class: "caution" }, t("unsupported", { values: writing.unsupported.join(" · ") })),
   );
 }
 

@@ -190,7 +190,7 @@ function figures() {
     h(
       "dl",
       { class: "three" },
-      figure(number(layout.pages), t("pages_unit")),
+      figure(number(layout.pages), t("pages_unit", { n: layout.pages })),
       figure(number(builtin ? layout.tokens_per_page_builtin : layout.tokens_per_page_28), t("tokens_a_page")),
       figure(`${number(layout.page_width)} × ${number(layout.page_height)}`, "px"),
     ),

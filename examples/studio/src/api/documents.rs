@@ -8,13 +8,17 @@ use axum::Json;
 use axum::extract::{Multipart, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use glyph_pipeline::render::Inverter;
+use glyph_pipeline::render::{Inversion, InvertError, Inverter};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::document::{self, DocumentInfo};
+use crate::document::{CHAT_KEPT, DocumentInfo, Shelf};
+use crate::drawing::{Drawing, Job};
+use crate::engine::CancelToken;
 use crate::error::{ApiError, ErrorBody};
+use crate::store::StoreError;
 use crate::style::Style;
 
 /// Documents that are listed at most.
@@ -53,7 +57,7 @@ pub(super) async fn upload(
     multipart: Multipart,
 ) -> Result<Response, ApiError> {
     let received = receive::multipart(&app, multipart).await?;
-    let (info, is_new) = receive::keep(&app, received).await?;
+    let (info, is_new) = receive::keep(&app, received, Shelf::Documents).await?;
     let status = if is_new {
         StatusCode::CREATED
     } else {
@@ -74,10 +78,11 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<Documents>,
 /// All documents, the newest first.
 pub(super) async fn all(app: &App) -> Result<Vec<DocumentInfo>, ApiError> {
     let mut documents = Vec::new();
-    for id in app.store.folders("documents").await? {
-        // One that is being written or deleted is not there yet or any more.
-        match app.engine.info(&id).await {
-            Ok(info) => documents.push(info.info.clone()),
+    for id in app.store.folders(Shelf::Documents.folder()).await? {
+        match app.engine.listed(&id).await {
+            Ok(Some(info)) => documents.push(info.info.clone()),
+            // One that is being written or deleted is not there yet or any more.
+            Ok(None) => {}
             Err(error) if error.status == 404 => {}
             Err(error) => return Err(error),
         }
@@ -115,10 +120,31 @@ pub(super) async fn delete(
 /// Deletes a document.
 pub(super) async fn remove(app: &App, id: &str) -> Result<(), ApiError> {
     app.engine.info(id).await?;
-    // What is known goes first: a document without it does not exist.
-    (app.store.delete(&format!("documents/{id}/meta.json"))).await?;
-    app.store.delete(&format!("documents/{id}/content")).await?;
+    for shelf in [Shelf::Documents, Shelf::Chats] {
+        // What is known goes first: a document without it does not exist.
+        app.store.delete(&shelf.meta(id)).await?;
+        app.store.delete(&shelf.content(id)).await?;
+    }
     app.engine.forget(id);
+    Ok(())
+}
+
+/// Deletes what is kept for a while only: what came with chats, and documents after `--keep-days`.
+///
+/// # Errors
+/// If the store cannot be read or written.
+pub async fn expire(app: &App) -> Result<(), StoreError> {
+    let chats = app.store.expire(Shelf::Chats.folder(), CHAT_KEPT).await?;
+    let documents = match app.settings.keep {
+        Some(age) => app.store.expire(Shelf::Documents.folder(), age).await?,
+        None => Vec::new(),
+    };
+    for id in chats.iter().chain(&documents) {
+        app.engine.forget(id);
+    }
+    if chats.len() + documents.len() > 0 {
+        tracing::info!(chats = chats.len(), documents = documents.len(), "expired");
+    }
     Ok(())
 }
 
@@ -132,26 +158,46 @@ pub(super) async fn text(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    document::check_id(&id)?;
-    let document = app.engine.document(&id).await?;
-    let _turn = app.drawing.acquire().await.map_err(ApiError::internal)?;
-    let read = tokio::task::spawn_blocking(move || {
-        let typesetter = Style::default().typesetter()?;
-        let mut pages = Vec::new();
-        for page in typesetter.pages(&document) {
-            pages.push(page?);
-        }
-        let inversion = Inverter::of(&typesetter).invert(&pages);
-        let inversion = inversion.map_err(|error| {
-            ApiError::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "no_code",
-                error.to_string(),
-            )
-        })?;
-        Ok::<_, ApiError>(inversion.document.text())
-    })
-    .await;
-    let text = read.map_err(ApiError::internal)??;
+    app.engine.info(&id).await?;
+    let style = Style::default();
+    let job = Job::new(app.engine.clone(), &id, &style.id()?, style);
+    let drawing = app.drawing.clone();
+    let work = move |cancel: &CancelToken| read_back(&drawing, &job, cancel);
+    let text = app.drawing.run(work).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+}
+
+/// Draws a document's pages and reads them, holding a few at a time.
+fn read_back(drawing: &Drawing, job: &Job, cancel: &CancelToken) -> Result<String, ApiError> {
+    let inverter = Inverter::of(&*drawing.typesetter(job)?);
+    let mut texts = Vec::new();
+    let mut foreign = None;
+    drawing.each(job, cancel, |_, pages| {
+        let read: Vec<_> = (pages.par_iter())
+            .map(|page| inverter.page_text(page))
+            .collect();
+        for text in read {
+            match text {
+                Ok(text) => texts.push(text),
+                // An image among pages of text.
+                Err(error @ InvertError::NoCode { .. }) => {
+                    foreign.get_or_insert(error);
+                }
+                Err(error) => return Err(no_code(&error)),
+            }
+        }
+        Ok(())
+    })?;
+    if texts.is_empty() {
+        return Err(no_code(&foreign.unwrap_or(InvertError::NoPages)));
+    }
+    Ok(Inversion::from_texts(&texts).document.text())
+}
+
+fn no_code(error: &InvertError) -> ApiError {
+    ApiError::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "no_code",
+        error.to_string(),
+    )
 }

@@ -117,10 +117,7 @@ async fn record(app: &App, id: &str) -> Result<Record, ApiError> {
 }
 
 async fn with_result(app: &App, record: Record) -> Result<Job, ApiError> {
-    let result = match record.state {
-        JobState::Done => app.queue.result(&record.id).await?,
-        _ => None,
-    };
+    let result = app.queue.result(&record).await?;
     Ok(Job {
         result,
         ..Job::from(record)
@@ -206,8 +203,8 @@ pub(super) async fn result(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    record(&app, &id).await?;
-    let outcome = app.queue.result(&id).await?;
+    let record = record(&app, &id).await?;
+    let outcome = app.queue.result(&record).await?;
     let outcome = outcome.ok_or_else(|| ApiError::not_found("result of job", &id))?;
     let name = format!("attachment; filename=\"{id}.json\"");
     Ok(([(header::CONTENT_DISPOSITION, name)], Json(outcome)).into_response())

@@ -1,7 +1,8 @@
 //! Compatible with OpenAI's API: chat completions about documents, models, files.
 //!
 //! The document is what is attached to the conversation: a file, or images of pages. Without an
-//! attachment it is the text before the question. The question is the last user message.
+//! attachment it is the text before the questions. The question is the end of the last user
+//! message. What comes in a message is in no list of documents and is deleted after a while.
 //!
 //! A stream with a writer sends what the model writes as it writes it. What its check against the
 //! pages changes comes after it, since what was sent cannot be taken back; the last part has the
@@ -47,6 +48,7 @@ pub(super) struct ChatRequest {
     #[serde(default)]
     stream_options: Option<StreamOptions>,
     /// `{"type": "json_schema", "json_schema": {"schema": …}}` lets a writer fill in a schema.
+    /// `json_object` is refused, since it says nothing of the object's form.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     response_format: Option<Value>,
@@ -182,7 +184,7 @@ pub(super) async fn chat(
             });
         }
     };
-    let schema = schema(request.response_format.as_ref());
+    let schema = schema(request.response_format.as_ref())?;
     if schema.is_some() {
         mode = Mode::Extract;
     }
@@ -232,9 +234,30 @@ pub(super) async fn chat(
     .into_response())
 }
 
-fn schema(format: Option<&Value>) -> Option<Value> {
-    let format = format.filter(|format| format["type"] == "json_schema")?;
-    Some(format["json_schema"]["schema"].clone()).filter(Value::is_object)
+/// The schema that a writer is to fill in, where one is given.
+fn schema(format: Option<&Value>) -> Result<Option<Value>, ApiError> {
+    let invalid = |message: &str| Err(ApiError::invalid("response_format", message));
+    let Some(format) = format.filter(|format| !format.is_null()) else {
+        return Ok(None);
+    };
+    match format["type"].as_str() {
+        Some("text") => Ok(None),
+        Some("json_schema") => match &format["json_schema"]["schema"] {
+            schema @ Value::Object(_) => Ok(Some(schema.clone())),
+            _ => invalid("response_format: expected an object at json_schema.schema, found none"),
+        },
+        // Clients parse what comes back into a form of their own, which nothing here knows.
+        Some("json_object") => invalid(
+            "response_format: expected text or json_schema, found json_object, which does not say \
+             what the object holds; send json_schema with a schema, and name a writer as the model",
+        ),
+        other => {
+            let found = crate::document::shown(other.unwrap_or("no type"));
+            invalid(&format!(
+                "response_format: expected a type of text or json_schema, found {found}"
+            ))
+        }
+    }
 }
 
 fn usage(question: &str, outcome: &Outcome) -> Usage {

@@ -1,15 +1,16 @@
 //! Pages as images, and images of pages back to their text.
 
-use std::io::{Cursor, Write};
+use std::io::{BufWriter, Seek, Write};
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Multipart, Path, Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use glyph_pipeline::render::{Document, Page};
-use rayon::prelude::*;
+use futures_util::stream;
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncReadExt;
 use utoipa::{IntoParams, ToSchema};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -18,31 +19,13 @@ use super::documents::receive;
 use crate::app::App;
 use crate::document::open::Inverted;
 use crate::document::{Measure, shown};
+use crate::drawing::{AT_ONCE, Drawing, Drawn, Job, PageSize};
+use crate::engine::CancelToken;
 use crate::error::{ApiError, ErrorBody};
 use crate::style::{BUILTIN, Layout, Style};
 
-/// Pages that are drawn at once.
-const AT_ONCE: usize = 16;
 /// Pixels of all pages that are drawn for one document.
 const MAX_PIXELS: u64 = 8_000_000_000;
-
-/// The pages of a document as PNG.
-#[derive(Debug)]
-pub struct Rendered {
-    sizes: Vec<PageSize>,
-    files: Vec<Vec<u8>>,
-}
-
-/// Size of a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub(super) struct PageSize {
-    /// Its number, from 1.
-    number: u32,
-    /// Width in pixels.
-    width: u32,
-    /// Height in pixels.
-    height: u32,
-}
 
 /// What a layout is asked for.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -122,10 +105,10 @@ pub(super) async fn render(
         let name = format!("renders/{render_id}.json");
         app.store.put_json(&name, &style).await?;
     }
-    let rendered = rendered(&app, &id, &render_id).await?;
+    let sizes = sizes(&app, &id, &render_id).await?;
     Ok(Json(RenderReply {
         render_id,
-        pages: rendered.sizes.clone(),
+        pages: sizes.to_vec(),
         layout,
     }))
 }
@@ -149,9 +132,10 @@ pub(super) async fn page(
     let missing = || ApiError::not_found("page", &shown(&file));
     let number = number.ok_or_else(missing)?;
     let render_id = query.render.as_deref().unwrap_or(BUILTIN);
-    let rendered = rendered(&app, &id, render_id).await?;
-    let file = number.checked_sub(1).and_then(|i| rendered.files.get(i));
-    let mut response = file.ok_or_else(missing)?.clone().into_response();
+    let place = number.checked_sub(1).ok_or_else(missing)?;
+    let group = group(&app, &id, render_id, place / AT_ONCE).await?;
+    let drawn = group.get(place % AT_ONCE).ok_or_else(missing)?;
+    let mut response = drawn.png.clone().into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/png"));
     // A document's id is its content's hash and a style's its parameters': it never changes.
@@ -171,42 +155,63 @@ pub(super) async fn archive(
     Query(query): Query<RenderQuery>,
 ) -> Result<Response, ApiError> {
     let render_id = query.render.as_deref().unwrap_or(BUILTIN);
-    let rendered = rendered(&app, &id, render_id).await?;
-    let packed = tokio::task::spawn_blocking(move || pack(&rendered)).await;
-    let packed = packed
-        .map_err(ApiError::internal)?
-        .map_err(ApiError::internal)?;
+    let job = job(&app, &id, render_id).await?;
+    check(&app, &id, render_id).await?;
+    let (drawing, folder) = (app.drawing.clone(), app.uploads());
+    let work = move |cancel: &CancelToken| pack(&drawing, &job, &folder, cancel);
+    let packed = app.drawing.run(work).await?;
+    let length = packed.metadata().map_err(ApiError::internal)?.len();
+    let packed = tokio::fs::File::from_std(packed);
     let headers = [
-        (header::CONTENT_TYPE, "application/zip"),
+        (header::CONTENT_TYPE, "application/zip".to_owned()),
+        (header::CONTENT_LENGTH, length.to_string()),
         (
             header::CONTENT_DISPOSITION,
-            "attachment; filename=\"pages.zip\"",
+            "attachment; filename=\"pages.zip\"".to_owned(),
         ),
     ];
-    Ok((headers, packed).into_response())
+    let body = Body::from_stream(stream::try_unfold(packed, |mut file| async move {
+        let mut bytes = vec![0; 1 << 16];
+        let length = file.read(&mut bytes).await?;
+        bytes.truncate(length);
+        Ok::<_, std::io::Error>((length > 0).then_some((bytes, file)))
+    }));
+    Ok((headers, body).into_response())
 }
 
-fn pack(rendered: &Rendered) -> Result<Vec<u8>, zip::result::ZipError> {
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+/// All pages in a file that is nowhere else, so that they need no memory and go with it.
+fn pack(
+    drawing: &Drawing,
+    job: &Job,
+    folder: &std::path::Path,
+    cancel: &CancelToken,
+) -> Result<std::fs::File, ApiError> {
+    let file = tempfile::tempfile_in(folder).map_err(ApiError::internal)?;
+    let mut zip = ZipWriter::new(BufWriter::new(file));
     // PNG is compressed already.
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-    for (size, file) in rendered.sizes.iter().zip(&rendered.files) {
-        zip.start_file(format!("page_{:04}.png", size.number), options)?;
-        zip.write_all(file)?;
-    }
-    Ok(zip.finish()?.into_inner())
+    drawing.draw_all(job, cancel, |page| {
+        let name = format!("page_{:04}.png", page.size.number);
+        zip.start_file(name, options).map_err(ApiError::internal)?;
+        zip.write_all(&page.png).map_err(ApiError::internal)
+    })?;
+    let file = zip.finish().map_err(ApiError::internal)?;
+    let mut file = file.into_inner().map_err(ApiError::internal)?;
+    file.rewind().map_err(ApiError::internal)?;
+    Ok(file)
 }
 
-async fn rendered(app: &Arc<App>, id: &str, render_id: &str) -> Result<Arc<Rendered>, ApiError> {
-    let info = app.engine.info(id).await?;
-    let key = format!("{id} {render_id}");
-    let kept = app.pages.get(&key);
-    app.metrics.cache("pages", kept.is_some());
-    if let Some(kept) = kept {
-        return Ok(kept);
-    }
+/// What is to be drawn, where there is such a document and such a style.
+async fn job(app: &App, id: &str, render_id: &str) -> Result<Job, ApiError> {
+    app.engine.info(id).await?;
     let style = style_of(app, render_id).await?;
-    let layout = style.layout(&info.measure, info.info.text_tokens)?;
+    Ok(Job::new(app.engine.clone(), id, render_id, style))
+}
+
+/// Refuses what would be too much to draw.
+async fn check(app: &App, id: &str, render_id: &str) -> Result<(), ApiError> {
+    let style = style_of(app, render_id).await?;
+    let layout = layout_of(app, &style, Some(id)).await?;
     let pixels = layout.pages * u64::from(layout.page_width) * u64::from(layout.page_height);
     if layout.pages > 4 * u64::from(app.settings.max_pages) || pixels > MAX_PIXELS {
         return Err(ApiError::too_large(format!(
@@ -214,17 +219,40 @@ async fn rendered(app: &Arc<App>, id: &str, render_id: &str) -> Result<Arc<Rende
             layout.pages, layout.page_width, layout.page_height
         )));
     }
-    // One at a time; who waited may find the pages drawn.
-    let _turn = app.drawing.acquire().await.map_err(ApiError::internal)?;
-    if let Some(kept) = app.pages.get(&key) {
+    Ok(())
+}
+
+/// The sizes of all pages.
+async fn sizes(app: &App, id: &str, render_id: &str) -> Result<Arc<Vec<PageSize>>, ApiError> {
+    let job = job(app, id, render_id).await?;
+    let kept = app.drawing.sizes(&job);
+    app.metrics.cache("pages", kept.is_some());
+    if let Some(kept) = kept {
         return Ok(kept);
     }
-    let document = app.engine.document(id).await?;
-    let drawn = tokio::task::spawn_blocking(move || draw(&document, &style)).await;
-    let drawn = Arc::new(drawn.map_err(ApiError::internal)??);
-    let weight = drawn.files.iter().map(Vec::len).sum();
-    app.pages.put(&key, drawn.clone(), weight);
-    Ok(drawn)
+    check(app, id, render_id).await?;
+    let drawing = app.drawing.clone();
+    let work = move |cancel: &CancelToken| drawing.measure(&job, cancel);
+    app.drawing.run(work).await
+}
+
+/// A group of pages.
+async fn group(
+    app: &App,
+    id: &str,
+    render_id: &str,
+    index: usize,
+) -> Result<Arc<Vec<Drawn>>, ApiError> {
+    let job = job(app, id, render_id).await?;
+    let kept = app.drawing.group(&job, index);
+    app.metrics.cache("pages", kept.is_some());
+    if let Some(kept) = kept {
+        return Ok(kept);
+    }
+    check(app, id, render_id).await?;
+    let drawing = app.drawing.clone();
+    let work = move |_: &CancelToken| drawing.draw_group(&job, index);
+    app.drawing.run(work).await
 }
 
 async fn style_of(app: &App, render_id: &str) -> Result<Style, ApiError> {
@@ -237,28 +265,6 @@ async fn style_of(app: &App, render_id: &str) -> Result<Style, ApiError> {
     }
     let name = format!("renders/{render_id}.json");
     app.store.get_json(&name).await?.ok_or_else(missing)
-}
-
-fn draw(document: &Document, style: &Style) -> Result<Rendered, ApiError> {
-    let typesetter = style.typesetter()?;
-    let mut pages = typesetter.pages(document);
-    let mut out = Rendered {
-        sizes: Vec::new(),
-        files: Vec::new(),
-    };
-    loop {
-        let some: Vec<Page> = pages.by_ref().take(AT_ONCE).collect::<Result<_, _>>()?;
-        if some.is_empty() {
-            return Ok(out);
-        }
-        let files = some.par_iter().map(Page::to_png);
-        out.files.extend(files.collect::<Result<Vec<_>, _>>()?);
-        out.sizes.extend(some.iter().map(|page| PageSize {
-            number: page.number,
-            width: page.width,
-            height: page.height,
-        }));
-    }
 }
 
 /// Page images.

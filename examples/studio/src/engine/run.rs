@@ -7,13 +7,13 @@ use std::time::Instant;
 use axum::http::StatusCode;
 use glyph_pipeline::render::{CellLayout, Document};
 use glyph_pipeline::tasks::{self, ReadLine};
-use glyph_pipeline::{Draft, Pipeline, PipelineError, Progress, Reply, Scan, Stage};
+use glyph_pipeline::{Draft, Pipeline, Progress, Reply, Scan, Stage};
 
 use super::{CancelToken, Engine, Listener};
 use crate::error::ApiError;
 use crate::task::{
-    CropOut, Event, Mode, Outcome, ProgressOut, Rect, RowOut, ScanOut, SecondsOut, SentenceOut,
-    StageName, Task, TokensOut,
+    CropOut, Event, Mode, Outcome, ProgressOut, RowOut, ScanOut, SecondsOut, StageName, Task,
+    TokensOut,
 };
 
 /// Sentences of a summary, where a task does not say.
@@ -59,9 +59,7 @@ impl Engine {
 
 impl Run<'_> {
     fn outcome(&self) -> Result<Outcome, ApiError> {
-        if self.cancel.is_cancelled() {
-            return Err(PipelineError::Cancelled { pages: 0 }.into());
-        }
+        self.cancel.check()?;
         let mut sees_pages = false;
         let mut pipeline = self.engine.pipeline.clone();
         if let Some(id) = &self.task.writer {
@@ -87,23 +85,16 @@ impl Run<'_> {
                 outcome
             }
             Mode::Summarize if self.task.writer.is_some() => {
-                let reply = pipeline.write_summary(self.document)?;
-                let mut outcome = outcome(&reply, None);
-                let sections = reply.output.sections.iter();
-                let page = sections.map(|section| section.first_page).next();
-                outcome.summary = Some(vec![SentenceOut {
-                    text: reply.output.text,
-                    page: page.unwrap_or(1),
-                    line: 0,
-                    bbox: Rect {
-                        x: 0,
-                        y: 0,
-                        width: 0,
-                        height: 0,
-                    },
-                    confidence: 1.0,
-                    score: 1.0,
-                }]);
+                // Who sees the pages does so without the scan.
+                let (reply, before) = match sees_pages {
+                    true => (pipeline.write_summary(self.document)?, None),
+                    false => {
+                        let reply = pipeline.write_summary_scanned(self.document, &scan)?;
+                        (reply, before)
+                    }
+                };
+                let mut outcome = outcome(&reply, before);
+                outcome.written_summary = Some(reply.output.into());
                 outcome
             }
             Mode::Summarize => {
@@ -115,8 +106,16 @@ impl Run<'_> {
             }
             Mode::Extract => match &self.task.schema {
                 Some(schema) => {
-                    let reply = pipeline.extract_json(self.document, schema)?;
-                    let mut outcome = outcome(&reply, None);
+                    let (reply, before) = match sees_pages {
+                        true => (pipeline.extract_json(self.document, schema)?, None),
+                        false => {
+                            let document = self.document;
+                            let reply = pipeline.extract_json_scanned(document, &scan, schema)?;
+                            (reply, before)
+                        }
+                    };
+                    let mut outcome = outcome(&reply, before);
+                    outcome.json_writing = Some((&reply.output).into());
                     outcome.json = Some(reply.output.value);
                     outcome
                 }
@@ -298,9 +297,11 @@ fn outcome<T>(reply: &Reply<T>, before: Option<&glyph_pipeline::StageSeconds>) -
     Outcome {
         answer: None,
         summary: None,
+        written_summary: None,
         extraction: None,
         missing_fields: Vec::new(),
         json: None,
+        json_writing: None,
         tokens: TokensOut::from(&reply.tokens),
         seconds: SecondsOut::new(&reply.seconds, before),
         crops: (reply.crops.iter())
@@ -312,3 +313,6 @@ fn outcome<T>(reply: &Reply<T>, before: Option<&glyph_pipeline::StageSeconds>) -
         scan: ScanOut::default(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Runs jobs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -47,10 +47,17 @@ pub struct Worker {
     retry: Duration,
     lease: Duration,
     stop: watch::Receiver<bool>,
-    /// Tokens and events of the jobs that run here.
-    running: Mutex<HashMap<String, (CancelToken, Events)>>,
+    /// The attempts that run here, by their claims, which sort by age.
+    running: Mutex<BTreeMap<String, Attempt>>,
     /// Running jobs go back into the queue.
     giving_up: AtomicBool,
+}
+
+/// An attempt that runs.
+struct Attempt {
+    job: String,
+    cancel: CancelToken,
+    events: Events,
 }
 
 impl std::fmt::Debug for Worker {
@@ -90,10 +97,12 @@ impl Worker {
 
     /// Events of a job, where it runs in this process.
     pub(crate) fn events(&self, id: &str) -> Option<broadcast::Receiver<Arc<Event>>> {
-        Some(self.running().get(id)?.1.subscribe())
+        let running = self.running();
+        let newest = running.values().rev().find(|attempt| attempt.job == id);
+        Some(newest?.events.subscribe())
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<String, (CancelToken, Events)>> {
+    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Attempt>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -126,8 +135,8 @@ impl Worker {
         let finished = async { while takers.join_next().await.is_some() {} };
         if tokio::time::timeout(grace, finished).await.is_err() {
             self.giving_up.store(true, Ordering::Relaxed);
-            for (token, _) in self.running().values() {
-                token.cancel();
+            for attempt in self.running().values() {
+                attempt.cancel.cancel();
             }
             let last = async { while takers.join_next().await.is_some() {} };
             // Whoever is still running after that is found by the end of its lease.
@@ -204,6 +213,7 @@ impl Worker {
             return self.queue.delivery.send(id, priority, Duration::ZERO).await;
         }
         let (now, most) = (Utc::now(), self.max_attempts);
+        let claim = ulid::Ulid::generate().to_string();
         let claimed = self.queue.records.update(id, |record| {
             let lost = record.lease.is_none_or(|lease| lease < now);
             let free = match record.state {
@@ -226,6 +236,7 @@ impl Worker {
             record.state = JobState::Running;
             record.attempts += 1;
             record.worker = Some(self.name.clone());
+            record.claim = Some(claim.clone());
             record.lease = Some(now + self.lease);
             record.started = Some(now);
             record.progress = None;
@@ -233,7 +244,7 @@ impl Worker {
         });
         match claimed.await? {
             Changed::Done(record) if record.state == JobState::Running => {
-                self.attempt(record).await
+                self.attempt(record, claim).await
             }
             Changed::Refused(record) if record.state == JobState::Running => {
                 // Another worker has it, which may be dead: look again when its lease has ended.
@@ -247,7 +258,7 @@ impl Worker {
         }
     }
 
-    async fn attempt(&self, record: Record) -> Result<(), QueueError> {
+    async fn attempt(&self, record: Record, claim: String) -> Result<(), QueueError> {
         let id = record.id.clone();
         tracing::info!(
             job = id,
@@ -257,8 +268,18 @@ impl Worker {
         );
         let cancel = CancelToken::default();
         let (events, _) = broadcast::channel(BEHIND);
-        self.running()
-            .insert(id.clone(), (cancel.clone(), events.clone()));
+        {
+            let mut running = self.running();
+            // One that was cancelled before the job was queued again may not have noticed yet.
+            let earlier = running.values().filter(|attempt| attempt.job == id);
+            earlier.for_each(|attempt| attempt.cancel.cancel());
+            let attempt = Attempt {
+                job: id.clone(),
+                cancel: cancel.clone(),
+                events: events.clone(),
+            };
+            running.insert(claim.clone(), attempt);
+        }
         let progress: Arc<Mutex<Option<ProgressOut>>> = Arc::default();
         let latest = progress.clone();
         let listener: Listener = Arc::new(move |event: Event| {
@@ -272,7 +293,7 @@ impl Worker {
             let run = self
                 .engine
                 .run(record.task.clone(), listener, cancel.clone(), None);
-            let watch = self.watch(&id, &cancel, &progress);
+            let watch = self.watch(&id, &claim, &cancel, &progress);
             tokio::pin!(run);
             tokio::select! {
                 ended = &mut run => ended,
@@ -280,13 +301,19 @@ impl Worker {
                 () = watch => run.await,
             }
         };
-        let settled = self.settle(&record, ended).await;
-        self.running().remove(&id);
+        let settled = self.settle(&record, &claim, ended).await;
+        self.running().remove(&claim);
         settled
     }
 
     /// Notes how far a job is and keeps its lease, until it is cancelled or belongs to another.
-    async fn watch(&self, id: &str, cancel: &CancelToken, progress: &Mutex<Option<ProgressOut>>) {
+    async fn watch(
+        &self,
+        id: &str,
+        claim: &str,
+        cancel: &CancelToken,
+        progress: &Mutex<Option<ProgressOut>>,
+    ) {
         let mut noted = None;
         let mut renewed = std::time::Instant::now();
         loop {
@@ -295,9 +322,7 @@ impl Worker {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone();
-            let mine = |record: &Record| {
-                record.state == JobState::Running && record.worker.as_ref() == Some(&self.name)
-            };
+            let mine = |record: &Record| is_of(record, claim);
             let due = now != noted || renewed.elapsed() > self.lease / 4;
             let kept = match due {
                 true => {
@@ -334,18 +359,18 @@ impl Worker {
     async fn settle(
         &self,
         record: &Record,
+        claim: &str,
         ended: Result<Outcome, ApiError>,
     ) -> Result<(), QueueError> {
         let id = &record.id;
+        let result = result_name(id, claim);
         let line = ended.as_ref().ok().map(Outcome::line);
         let ended = match ended {
-            // The result first: a job that is done has one. Twice the same does no harm.
-            Ok(outcome) => self
-                .queue
-                .store
-                .put_json(&result_name(id), &outcome)
-                .await
-                .map_err(ApiError::from),
+            // The result first: a job that is done has one.
+            Ok(outcome) => {
+                let put = self.queue.store.put_json(&result, &outcome).await;
+                put.map_err(ApiError::from)
+            }
             Err(error) => Err(error),
         };
         let gave_up = self.giving_up.load(Ordering::Relaxed);
@@ -374,12 +399,15 @@ impl Worker {
         }
         let changed = self.queue.records.update(id, |now| {
             // Cancelled, deleted, or taken over by another in the meantime.
-            if now.state != JobState::Running || now.worker.as_ref() != Some(&self.name) {
+            if !is_of(now, claim) {
                 return false;
             }
             now.state = state;
             now.lease = None;
             now.worker = None;
+            if state != JobState::Done {
+                now.claim = None;
+            }
             now.error = match cancelled {
                 true => None,
                 false => error.as_ref().map(JobError::from),
@@ -395,8 +423,16 @@ impl Worker {
             }
             true
         });
-        if let Changed::Done(now) = changed.await? {
-            tracing::info!(job = id, state = now.state.name(), "job ended");
+        match changed.await? {
+            Changed::Done(now) => tracing::info!(job = id, state = now.state.name(), "job ended"),
+            // Nothing leads to what came too late.
+            Changed::Refused(_) | Changed::Missing => {
+                if state == JobState::Done
+                    && let Err(error) = self.queue.store.delete(&result).await
+                {
+                    tracing::warn!(job = id, %error, "a result that nobody wants cannot be deleted");
+                }
+            }
         }
         Ok(())
     }
@@ -453,3 +489,11 @@ impl Worker {
         Ok(())
     }
 }
+
+/// Whether a job belongs to an attempt.
+fn is_of(record: &Record, claim: &str) -> bool {
+    record.state == JobState::Running && record.claim.as_deref() == Some(claim)
+}
+
+#[cfg(test)]
+mod tests;

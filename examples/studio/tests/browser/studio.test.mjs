@@ -215,9 +215,59 @@ windowed("what is not there is said, and what to try", {}, async (window, page) 
   await page.press("#question", "Enter");
   await page.locator("#result[aria-busy=false] .nothing, #result[aria-busy=false] #answer").waitFor();
   assert.equal(await page.locator(".nothing").count(), 1);
+  assert.equal(await page.textContent(".nothing .answer"), "The pages do not seem to say.");
   await page.fill("#question", "");
   await page.press("#question", "Enter");
   await page.locator("#task-error", { hasText: "Write a question first" }).waitFor();
+});
+
+windowed("how far a text can be trusted is never folded away", {}, async (window, page) => {
+  await window.upload(LIGHTHOUSE);
+  const show = (mode, result) =>
+    page.evaluate(
+      async ([mode, result]) => {
+        const { get, set } = await import("/lib/store.js");
+        set({ job: { mode, result, question: "Who?", state: "done", document_id: get().document.id }, running: false, jobError: null });
+      },
+      [mode, result],
+    );
+  const cautions = () => page.locator("#result .caution:visible").allTextContents();
+  const writing = { writer: "m", draft: "Isobel Tarrant. A dragon.", checked: true, quoted: false, unsupported: ["A dragon."] };
+  const written = (more) => show("ask", { answer: { text: "Isobel Tarrant.", confidence: 0.5, found: true, evidence: [], writing: { ...writing, ...more } } });
+  await written({});
+  assert.deepEqual(await cautions(), []);
+  assert.match(await page.locator("#result .hint:visible").textContent(), /^Held against the pages/);
+  await page.click("#result .draft summary");
+  assert.deepEqual(await cautions(), ["Left out, since the pages do not say so: A dragon."]);
+  await written({ quoted: true });
+  assert.match((await cautions()).join(), /^Nothing of it stands on the pages/);
+  await written({ checked: false, unsupported: [] });
+  assert.match((await cautions()).join(), /^As the model wrote it/);
+
+  const bbox = { x: 40, y: 60, width: 300, height: 14 };
+  const evidence = [{ text: "The lighthouse was built.", page: 1, line: 3, bbox, confidence: 0.9, score: 1 }];
+  const sections = [{ first_page: 1, last_page: 1, text: "It was built.", quoted: true, evidence }];
+  await show("summarize", { written_summary: { text: "It was built. [page 1]", writer: "m", checked: true, quoted: true, sections } });
+  assert.match((await cautions()).join(), /^Little of what the model wrote/);
+  assert.equal(await page.locator("#gallery .overlay .box").count(), 1, "what it was written from is on the page");
+  // Nothing tells how sure a model is of a summary.
+  assert.doesNotMatch(await page.textContent("#result"), /sure/);
+  await page.click("#result .draft summary");
+  await page.locator("#result .card", { hasText: "The lighthouse was built." }).waitFor();
+  assert.equal((await cautions()).length, 2);
+  assert.deepEqual(await window.audit(), []);
+
+  const json = { colour: "purple", year: 1874 };
+  await show("extract", { json, json_writing: { writer: "m", pages_given: [1], checked: true, unsupported: ["purple"] } });
+  assert.match((await cautions()).join(), /made it up: purple$/);
+  await window.shot("unsupported");
+  assert.deepEqual(await window.audit(), []);
+  await show("extract", { json, json_writing: { writer: "m", pages_given: [1], checked: false, unsupported: [] } });
+  assert.match((await cautions()).join(), /^As the model wrote it/);
+
+  const text = "The reading is uncertain: most of what was read is not legible, and no answer was found in it.";
+  await show("ask", { answer: { text, confidence: 0, found: false, evidence: [] } });
+  assert.equal(await page.textContent("#result .nothing .answer"), text);
 });
 
 windowed("what the server refuses is said in Chinese", { locale: "zh-CN" }, async (window, page) => {

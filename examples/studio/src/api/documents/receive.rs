@@ -11,7 +11,7 @@ use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
 use crate::app::App;
-use crate::document::{DocumentInfo, StoredInfo, is_markdown};
+use crate::document::{DocumentInfo, Shelf, StoredInfo, is_markdown};
 use crate::error::ApiError;
 
 /// Files of one upload at most; more page images than a document may have pages are refused later.
@@ -193,12 +193,14 @@ fn multipart_error(error: MultipartError) -> ApiError {
 }
 
 /// Opens what was received and keeps it, if it is not there already; whether it is new.
-pub(crate) async fn keep(app: &App, received: Received) -> Result<(DocumentInfo, bool), ApiError> {
+pub(crate) async fn keep(
+    app: &App,
+    received: Received,
+    shelf: Shelf,
+) -> Result<(DocumentInfo, bool), ApiError> {
     let id = received.hasher.finalize().to_hex().to_string();
-    match app.engine.info(&id).await {
-        Ok(info) => return Ok((info.info.clone(), false)),
-        Err(error) if error.status == 404 => {}
-        Err(error) => return Err(error),
+    if let Some(info) = there(app, &id, shelf).await? {
+        return Ok((info, false));
     }
     let folder = received.folder.path();
     let (path, first) = match &received.files[..] {
@@ -228,12 +230,32 @@ pub(crate) async fn keep(app: &App, received: Received) -> Result<(DocumentInfo,
         measure: opened.measure,
     };
     // What is known comes last: a document that has it is whole.
-    let content = format!("documents/{id}/content");
-    app.store.put(&content, opened.content).await?;
-    let meta = format!("documents/{id}/meta.json");
-    app.store.put_json(&meta, &stored).await?;
+    app.store.put(&shelf.content(&id), opened.content).await?;
+    app.store.put_json(&shelf.meta(&id), &stored).await?;
     app.metrics.uploaded(&info.kind);
     Ok((info, true))
+}
+
+/// What is known of a document that is there already; where it is kept for a while only, that
+/// begins anew.
+async fn there(app: &App, id: &str, shelf: Shelf) -> Result<Option<DocumentInfo>, ApiError> {
+    // As the store has it: another host may have deleted what this one remembers.
+    let listed = Shelf::Documents.meta(id);
+    if let Some(stored) = app.store.get_json::<StoredInfo>(&listed).await? {
+        if shelf == Shelf::Documents && app.settings.keep.is_some() {
+            app.store.put_json(&listed, &stored).await?;
+        }
+        return Ok(Some(stored.info));
+    }
+    let stored: Option<StoredInfo> = match shelf {
+        Shelf::Documents => None,
+        Shelf::Chats => app.store.get_json(&shelf.meta(id)).await?,
+    };
+    match &stored {
+        Some(stored) => app.store.put_json(&shelf.meta(id), stored).await?,
+        None => app.engine.forget(id),
+    }
+    Ok(stored.map(|stored| stored.info))
 }
 
 /// Puts page images into one folder, named so that their order stays.

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::api::documents::{self, receive};
 use crate::app::App;
-use crate::document::{DocumentInfo, check_id, shown};
+use crate::document::{DocumentInfo, Shelf, check_id, shown};
 use crate::error::{ApiError, ErrorBody};
 
 /// What the id of a file begins with; the document's follows.
@@ -76,7 +76,8 @@ pub(in crate::api) async fn upload(
     multipart: Multipart,
 ) -> Result<Json<File>, ApiError> {
     let received = receive::multipart(&app, multipart).await?;
-    Ok(Json(receive::keep(&app, received).await?.0.into()))
+    let (info, _) = receive::keep(&app, received, Shelf::Documents).await?;
+    Ok(Json(info.into()))
 }
 
 /// All files

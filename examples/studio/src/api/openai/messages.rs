@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::files;
 use crate::api::documents::receive::{self, Received};
 use crate::app::App;
-use crate::document::shown;
+use crate::document::{Shelf, shown};
 use crate::error::ApiError;
 use crate::task::Mode;
 
@@ -55,25 +55,37 @@ pub(super) struct Asked {
 /// What is attached to a conversation, and what is said.
 #[derive(Default)]
 struct Collected<'a> {
-    texts: Vec<&'a str>,
+    texts: Vec<Said<'a>>,
     images: Vec<&'a str>,
     files: Vec<&'a FilePart>,
 }
 
-/// Finds the question, and the document that it is about, which is kept as an upload is.
-pub(super) async fn resolve(
-    app: &App,
-    messages: &[Message],
-    mode: Mode,
-) -> Result<Asked, ApiError> {
+/// A text of the user's.
+#[derive(Debug, Clone, Copy)]
+struct Said<'a> {
+    text: &'a str,
+    /// Whether a question ends it, which is none of the document's text.
+    asks: bool,
+}
+
+fn collect(messages: &[Message]) -> Collected<'_> {
     let mut all = Collected::default();
-    for message in messages.iter().filter(|message| message.role == "user") {
+    let turns = messages
+        .iter()
+        .filter(|message| matches!(message.role.as_str(), "user" | "assistant"));
+    let mut turns = turns.peekable();
+    while let Some(message) = turns.next() {
+        if message.role != "user" {
+            continue;
+        }
+        let before = all.texts.len();
+        let mut say = |text| all.texts.push(Said { text, asks: false });
         match &message.content {
-            Some(Content::Text(text)) => all.texts.push(text),
+            Some(Content::Text(text)) => say(text),
             Some(Content::Parts(parts)) => {
                 for part in parts {
                     match part {
-                        Part::Text { text } => all.texts.push(text),
+                        Part::Text { text } => say(text),
                         Part::ImageUrl { image_url } => all.images.push(&image_url.url),
                         Part::File { file } => all.files.push(file),
                     }
@@ -81,8 +93,40 @@ pub(super) async fn resolve(
             }
             None => {}
         }
+        // What was answered was asked. Where one message follows the other, as a document and then
+        // the question, only what reads as one is a question.
+        let answered = turns.peek().is_none_or(|next| next.role == "assistant");
+        if let Some(last) = all.texts[before..].last_mut() {
+            last.asks = answered || reads_as_question(split(last.text).1);
+        }
     }
-    let question = all.texts.last().copied().unwrap_or_default().trim();
+    if let Some(last) = all.texts.last_mut() {
+        last.asks = true;
+    }
+    all
+}
+
+/// A text, and the question at its end: what follows the last blank line, or the last line.
+fn split(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    match text.rsplit_once("\n\n").or_else(|| text.rsplit_once('\n')) {
+        Some((before, question)) => (before, question.trim()),
+        None => ("", text),
+    }
+}
+
+fn reads_as_question(text: &str) -> bool {
+    text.starts_with("Question:") || text.ends_with(['?', '？'])
+}
+
+/// Finds the question, and the document that it is about.
+pub(super) async fn resolve(
+    app: &App,
+    messages: &[Message],
+    mode: Mode,
+) -> Result<Asked, ApiError> {
+    let all = collect(messages);
+    let question = all.texts.last().map_or("", |said| said.text.trim());
     match (&all.files[..], &all.images[..]) {
         ([], []) => from_text(app, &all.texts, mode).await,
         ([file], []) => Ok(Asked {
@@ -105,39 +149,39 @@ pub(super) async fn resolve(
     }
 }
 
-/// Without an attachment, the text before the question is the document.
-async fn from_text(app: &App, texts: &[&str], mode: Mode) -> Result<Asked, ApiError> {
-    let last = texts.last().copied().unwrap_or_default().trim();
-    let (before, question) = match mode {
-        Mode::Ask => match last.rsplit_once("\n\n").or_else(|| last.rsplit_once('\n')) {
-            Some((before, question)) => (before, question.trim()),
-            None => ("", last),
-        },
-        _ => (last, ""),
+/// Without an attachment, the texts before the questions are the document.
+fn document_and_question(texts: &[Said<'_>], mode: Mode) -> (String, String) {
+    let parts = texts.iter().map(|said| match mode {
+        Mode::Ask if said.asks => split(said.text).0,
+        _ => said.text.trim(),
+    });
+    let parts: Vec<&str> = parts.filter(|part| !part.trim().is_empty()).collect();
+    let question = match (mode, texts.last()) {
+        (Mode::Ask, Some(last)) => split(last.text).1,
+        _ => "",
     };
-    let earlier = texts.split_last().map_or(&[][..], |(_, earlier)| earlier);
-    let mut document = earlier.join("\n\n");
-    if !before.trim().is_empty() {
-        if !document.is_empty() {
-            document.push_str("\n\n");
-        }
-        document.push_str(before);
-    }
-    if document.trim().is_empty() {
+    let question = question.strip_prefix("Question:").unwrap_or(question);
+    (parts.join("\n\n"), question.trim().to_owned())
+}
+
+async fn from_text(app: &App, texts: &[Said<'_>], mode: Mode) -> Result<Asked, ApiError> {
+    let (document, question) = document_and_question(texts, mode);
+    if document.is_empty() {
         let message = "messages: there is no document to answer from; attach a file or images of \
                        pages, or put the text before the question, with a blank line between them";
         return Err(ApiError::invalid("messages", message));
     }
-    let question = question
-        .strip_prefix("Question:")
-        .unwrap_or(question)
-        .trim();
     let mut received = Received::new(app)?;
     received.add(app, "chat.txt", document.as_bytes()).await?;
     Ok(Asked {
-        document_id: receive::keep(app, received).await?.0.id,
-        question: question.to_owned(),
+        document_id: keep(app, received).await?,
+        question,
     })
+}
+
+/// Keeps what came with a chat, and was not uploaded for others to see.
+async fn keep(app: &App, received: Received) -> Result<String, ApiError> {
+    Ok(receive::keep(app, received, Shelf::Chats).await?.0.id)
 }
 
 async fn from_file(app: &App, file: &FilePart) -> Result<String, ApiError> {
@@ -155,7 +199,7 @@ async fn from_file(app: &App, file: &FilePart) -> Result<String, ApiError> {
     let name = file.filename.as_deref().unwrap_or("document");
     let mut received = Received::new(app)?;
     received.add(app, name, &bytes).await?;
-    Ok(receive::keep(app, received).await?.0.id)
+    keep(app, received).await
 }
 
 async fn from_images(app: &App, urls: &[&str]) -> Result<String, ApiError> {
@@ -169,7 +213,7 @@ async fn from_images(app: &App, urls: &[&str]) -> Result<String, ApiError> {
         let name = format!("page_{:04}.{extension}", i + 1);
         received.add(app, &name, &bytes).await?;
     }
-    Ok(receive::keep(app, received).await?.0.id)
+    keep(app, received).await
 }
 
 /// The bytes of a data URL, or of base64 alone. Nothing is fetched.
@@ -217,5 +261,41 @@ mod tests {
             {"role": "assistant", "content": null}]"#;
         let messages: Vec<Message> = serde_json::from_str(json).unwrap();
         assert_eq!(messages.len(), 3);
+    }
+    fn asked(messages: &serde_json::Value, mode: Mode) -> (String, String) {
+        let messages: Vec<Message> = serde_json::from_value(messages.clone()).unwrap();
+        document_and_question(&collect(&messages).texts, mode)
+    }
+
+    #[test]
+    fn no_question_is_text_of_the_document() {
+        use serde_json::json;
+        let user = |text: &str| json!({"role": "user", "content": text});
+        let assistant = json!({"role": "assistant", "content": "The sea. [page 1]"});
+        let (document, question) = ("One.\n\nTwo?\n\nThree.", "Tell me more");
+        let pair = (document.to_owned(), question.to_owned());
+        let first = user(&format!("{document}\n\nWhat is it about"));
+        for messages in [
+            json!([user(&format!("{document}\n\nQuestion: {question}"))]),
+            json!([first, assistant, user(question)]),
+            // Questions alone, answered and not, between them.
+            json!([first, assistant, user("Who?"), assistant, user(question)]),
+            json!([user(document), user("Who?"), user(question)]),
+            // The system's words, and a tool's, come between a question and its answer.
+            json!([first, {"role": "system", "content": "x"}, assistant, user(question)]),
+            json!([{"role": "user", "content": [{"type": "text", "text": document},
+                {"type": "text", "text": question}]}]),
+        ] {
+            assert_eq!(asked(&messages, Mode::Ask), pair, "{messages}");
+        }
+        // More text comes with a later question.
+        let more = json!([first, assistant, user("Four.\n\nAnd now?")]);
+        let (found, _) = asked(&more, Mode::Ask);
+        assert_eq!(found, format!("{document}\n\nFour."));
+        // A summary is of all that is said.
+        let whole = asked(&json!([user(document)]), Mode::Summarize);
+        assert_eq!(whole, (document.to_owned(), String::new()));
+        let nothing = asked(&json!([user("Hi"), assistant, user("Who?")]), Mode::Ask);
+        assert_eq!(nothing.0, "");
     }
 }
