@@ -162,9 +162,6 @@ impl<M: Fn(&str) -> usize> Cutter<'_, M> {
     /// How many bytes of `text` fit in `room`: as many whole lines as do, else
     /// sentences, else words, else characters.
     fn fitting(&self, text: &str, room: usize) -> usize {
-        if (self.measure)(text) <= room {
-            return text.len();
-        }
         let fits = |length: &usize| (self.measure)(&text[..*length]) <= room;
         // Halving keeps the calls of a slow tokenizer few.
         let last = |ends: Vec<usize>| {
@@ -176,6 +173,10 @@ impl<M: Fn(&str) -> usize> Cutter<'_, M> {
         let near = (near..=text.len())
             .find(|&at| text.is_char_boundary(at))
             .unwrap_or(text.len());
+        // The rest of a long block is not measured for each of its chunks.
+        if near == text.len() && (self.measure)(text) <= room {
+            return near;
+        }
         let near = &text[..near];
         let ends = |starts: &mut dyn Iterator<Item = usize>| -> Vec<usize> {
             starts.filter(|&at| at > 0).collect()
@@ -250,6 +251,20 @@ mod tests {
             ["e\u{301}e\u{301}", "e\u{301}"]
         );
         assert_eq!(cuts("abc", 0), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_long_block_is_not_measured_for_each_chunk() {
+        let document = Document::from_text(&"ten bytes\n".repeat(10_000));
+        let measured = std::cell::Cell::new(0);
+        let chunks = document.chunks(10, |text| {
+            measured.set(measured.get() + text.len());
+            count(text)
+        });
+        assert_eq!(chunks.len(), 10_000);
+        // Once as a whole, and some 640 bytes a few times for each chunk: not 10,000 times half
+        // of it.
+        assert!(measured.get() < 5_000 * 10_000, "{}", measured.get());
     }
 
     #[test]

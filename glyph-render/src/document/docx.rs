@@ -33,6 +33,18 @@ pub(crate) fn open(source: Source, options: &OpenOptions) -> Result<Document, Do
         hint: "check that it is a Word document, and export it again",
         source: None,
     })?;
+    let other = match xml::root(&text).as_deref() {
+        Some("workbook") => Some("an Excel workbook (XLSX)"),
+        Some("presentation") => Some("a PowerPoint presentation (PPTX)"),
+        _ => None,
+    };
+    if let Some(found) = other {
+        return Err(DocumentError::UnknownType {
+            path,
+            found,
+            hint: "save it as PDF",
+        });
+    }
     let styles = package.part(&beside("styles.xml"))?;
     let styles = styles.map(|xml| package.parsed("styles.xml", Styles::parse(&xml)));
     let styles = styles.transpose()?.unwrap_or_default();
@@ -120,7 +132,9 @@ impl Package {
         };
         // The sizes that the archive states are not trusted: what comes out is counted.
         let mut bytes = Vec::new();
-        let read = entry.take(self.left + 1).read_to_end(&mut bytes);
+        let read = entry
+            .take(self.left.saturating_add(1))
+            .read_to_end(&mut bytes);
         if let Err(error) = read {
             return Err(zip_error(&self.path, error.into()));
         }

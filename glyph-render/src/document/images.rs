@@ -172,29 +172,38 @@ fn png_metadata(bytes: &[u8]) -> Vec<(String, String)> {
     // Text may follow the pixels. A reader that fails here failed above, or misses only text.
     let _ = reader.finish();
     let info = reader.info();
-    for chunk in &info.uncompressed_latin1_text {
-        found.push((chunk.keyword.clone(), chunk.text.clone()));
-    }
-    for chunk in &info.compressed_latin1_text {
-        found.extend(
-            chunk
-                .get_text()
-                .ok()
-                .map(|text| (chunk.keyword.clone(), text)),
-        );
-    }
     // A page's text is not for those who read it as an image.
-    for chunk in info.utf8_text.iter().filter(|chunk| chunk.keyword != TEXT) {
-        found.extend(
-            chunk
-                .get_text()
-                .ok()
-                .map(|text| (chunk.keyword.clone(), text)),
-        );
+    let ours = |keyword: &str| keyword.starts_with("glyph:") && keyword != TEXT;
+    for chunk in &info.uncompressed_latin1_text {
+        if ours(&chunk.keyword) {
+            found.push((chunk.keyword.clone(), chunk.text.clone()));
+        }
     }
-    found.retain(|(key, _)| key.starts_with("glyph:"));
+    // What others wrote stays packed, and ours is unpacked as far as it may go.
+    let mut left = MAX_METADATA;
+    for chunk in &info.compressed_latin1_text {
+        if ours(&chunk.keyword) {
+            let mut chunk = chunk.clone();
+            let text = chunk.decompress_text_with_limit(left).ok();
+            let text = text.and_then(|()| chunk.get_text().ok());
+            left = left.saturating_sub(text.as_ref().map_or(0, String::len));
+            found.extend(text.map(|text| (chunk.keyword, text)));
+        }
+    }
+    for chunk in &info.utf8_text {
+        if ours(&chunk.keyword) {
+            let mut chunk = chunk.clone();
+            let text = chunk.decompress_text_with_limit(left).ok();
+            let text = text.and_then(|()| chunk.get_text().ok());
+            left = left.saturating_sub(text.as_ref().map_or(0, String::len));
+            found.extend(text.map(|text| (chunk.keyword, text)));
+        }
+    }
     found
 }
+
+/// The most bytes that a file's compressed text chunks are unpacked to: ours hold a few hundred.
+const MAX_METADATA: usize = 1 << 20;
 
 /// Orders names with numbers by their value: `page_2` before `page_10`.
 fn natural(a: &str, b: &str) -> Ordering {

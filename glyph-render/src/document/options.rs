@@ -7,16 +7,22 @@ use std::sync::Arc;
 /// What a document may cost; beyond it opening fails with
 /// [`DocumentError::TooLarge`](super::DocumentError::TooLarge).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Size of a file on disk in bytes; 512 MiB by default.
     pub max_file_bytes: u64,
     /// Size of the document's text in UTF-8 bytes; 64 MiB by default.
     pub max_text_bytes: u64,
-    /// Bytes that a DOCX may unpack to, all parts that are read together; 256 MiB by default.
+    /// Bytes that the parts of a DOCX that are read may unpack to together, or the object
+    /// streams of a PDF; 256 MiB by default.
     pub max_unzipped_bytes: u64,
+    /// Bytes that one stream of a PDF may unpack to, or all content streams of one of its pages;
+    /// 32 MiB by default. Images are bounded by their pixels.
+    pub max_stream_bytes: u64,
     /// Pages of a PDF, or images in a folder; 20,000 by default.
     pub max_pages: u32,
-    /// Pixels of one page image; 50 million by default (A4 at 600 dpi has 35 million).
+    /// Pixels of one page image, or of one image in a PDF page that is drawn; 100 million by
+    /// default (A3 at 600 dpi has 70 million).
     pub max_image_pixels: u64,
     /// Pixels of all page images of a document together, one byte each; 2^31 by default.
     pub max_total_pixels: u64,
@@ -28,8 +34,9 @@ impl Default for Limits {
             max_file_bytes: 512 << 20,
             max_text_bytes: 64 << 20,
             max_unzipped_bytes: 256 << 20,
+            max_stream_bytes: 32 << 20,
             max_pages: 20_000,
-            max_image_pixels: 50_000_000,
+            max_image_pixels: 100_000_000,
             max_total_pixels: 1 << 31,
         }
     }

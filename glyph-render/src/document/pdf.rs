@@ -1,7 +1,11 @@
 //! PDF: text page by page, and page images where a page has no text.
 
 #[cfg(feature = "pdf")]
+mod content;
+#[cfg(feature = "pdf")]
 mod extract;
+#[cfg(feature = "pdf")]
+mod guard;
 #[cfg(any(feature = "pdf", feature = "pdfium"))]
 mod lines;
 #[cfg(feature = "pdfium")]
@@ -14,6 +18,8 @@ mod raster;
 mod read;
 #[cfg(any(feature = "pdf", feature = "pdfium"))]
 mod reflow;
+#[cfg(feature = "pdf")]
+mod unpack;
 #[cfg(feature = "pdf")]
 mod widths;
 

@@ -209,8 +209,11 @@ impl Joiner {
         damage: &mut Vec<Damage>,
     ) {
         let images = std::mem::take(&mut self.images);
-        let expected = self.before.map_or(1, |(before, _)| before + 1) + images;
-        damage.extend((expected..number).map(|number| Damage::PageMissing { number }));
+        let next = self
+            .before
+            .map_or(1, |(before, _)| before.saturating_add(1));
+        let expected = next.saturating_add(images);
+        damage.extend(Damage::missing(expected..number));
         let connected = number == expected;
         if let Some(strip) = strip {
             let follows = self
@@ -262,3 +265,21 @@ const UNKNOWN: BlockStart = BlockStart {
     source_page: None,
     empty: false,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_of_any_size_are_named_in_short() {
+        let mut joiner = Joiner::default();
+        let mut damage = Vec::new();
+        joiner.images = u32::MAX;
+        joiner.page(60_000_000, None, &Content::default(), &mut damage);
+        assert_eq!(damage, []);
+        joiner.page(u32::MAX, None, &Content::default(), &mut damage);
+        joiner.page(u32::MAX, None, &Content::default(), &mut damage);
+        assert_eq!(damage.len(), 1000);
+        assert_eq!(damage[0], Damage::PageMissing { number: 60_000_001 });
+    }
+}

@@ -45,7 +45,7 @@ pub struct InvertedLine {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Damage {
-    /// A page is not there.
+    /// A page is not there. Of a gap, the first 1000 pages are named.
     #[error("page {number} is missing")]
     PageMissing {
         /// Its number.
@@ -148,6 +148,17 @@ pub enum Damage {
         /// The page.
         number: u32,
     },
+}
+
+/// The most missing pages that are named in a row.
+const MOST_MISSING: usize = 1000;
+
+impl Damage {
+    /// The pages of a gap: a page may say any number, so that only the first of them are named.
+    pub(super) fn missing(gap: std::ops::Range<u32>) -> impl Iterator<Item = Self> {
+        gap.take(MOST_MISSING)
+            .map(|number| Self::PageMissing { number })
+    }
 }
 
 fn page_name(number: Option<u32>, position: usize) -> String {

@@ -78,12 +78,7 @@ impl Inversion {
         let mut pages = Vec::new();
         let mut next = 1;
         for (position, text) in &ordered {
-            // A file may say any number.
-            damage.extend(
-                (next..text.number)
-                    .take(MOST_MISSING)
-                    .map(|number| Damage::PageMissing { number }),
-            );
+            damage.extend(Damage::missing(next..text.number));
             let goes_on = text.goes_on && next == text.number;
             next = text.number.saturating_add(1);
             for (i, block) in text.blocks().into_iter().enumerate() {
@@ -121,6 +116,3 @@ impl Inversion {
         }
     }
 }
-
-/// The most missing pages that are named in a row.
-const MOST_MISSING: usize = 1000;

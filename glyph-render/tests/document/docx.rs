@@ -146,6 +146,102 @@ fn tables_notes_and_text_boxes() {
 }
 
 #[test]
+fn cells_keep_to_their_columns() {
+    use BlockKind::TableRow;
+    let cell = |span: &str, text: &str| format!("<w:tc><w:tcPr>{span}</w:tcPr>{}</w:tc>", p(text));
+    let two = "<w:gridSpan w:val=\"2\"/>";
+    let row = |cells: &[String]| format!("<w:tr>{}</w:tr>", cells.concat());
+    let inner = [
+        "<w:tbl>".to_owned(),
+        row(&[cell(two, "Name"), cell("", "Age")]),
+        row(&[cell("", "Ada"), cell("", "Lovelace"), cell("", "36")]),
+        row(&[
+            "<w:trPr><w:gridBefore w:val=\"2\"/></w:trPr>".to_owned(),
+            cell("", "36"),
+        ]),
+        row(&[cell("<w:gridSpan w:val=\"3\"/>", "all")]),
+        row(&[
+            cell("<w:gridSpan w:val=\"4000000000\"/>", "a"),
+            cell("", "b"),
+        ]),
+        "</w:tbl>".to_owned(),
+    ]
+    .concat();
+    let document = open("a.docx", docx(&inner, &[])).expect("a document");
+    let wide = format!("a{}b", "\t".repeat(63));
+    let expected = ["Name\t\tAge", "Ada\tLovelace\t36", "\t\t36", "all", &wide];
+    assert_eq!(parts(&document), expected.map(|text| (TableRow, text)));
+}
+
+#[test]
+fn hidden_text_is_left_out() {
+    let run =
+        |properties: &str, text: &str| format!("<w:r><w:rPr>{properties}</w:rPr>{text}</w:r>");
+    let inner = [
+        "<w:p><w:pPr><w:rPr><w:vanish/></w:rPr></w:pPr>".to_owned(),
+        run(
+            "<w:vanish/>",
+            "<w:t>HIDDEN</w:t><w:footnoteReference w:id=\"1\"/>",
+        ),
+        run("<w:vanish w:val=\"0\"/>", "<w:t>shown</w:t>"),
+        run("<w:webHidden/>", "<w:t> too</w:t>"),
+        "</w:p>".to_owned(),
+    ]
+    .concat();
+    let document = open("a.docx", docx(&inner, &[])).expect("a document");
+    assert_eq!(parts(&document), [(BlockKind::Paragraph, "shown too")]);
+}
+
+#[test]
+fn markers_of_lists_are_bounded_and_counted() {
+    let numbering = format!(
+        "<w:numbering xmlns:w=\"w\"><w:abstractNum w:abstractNumId=\"0\"><w:lvl w:ilvl=\"0\">\
+         <w:numFmt w:val=\"decimal\"/><w:lvlText w:val=\"{}\"/></w:lvl></w:abstractNum>\
+         <w:num w:numId=\"1\"><w:abstractNumId w:val=\"0\"/></w:num></w:numbering>",
+        "x".repeat(100_000)
+    );
+    let item = "<w:p><w:pPr><w:numPr><w:ilvl w:val=\"0\"/><w:numId w:val=\"1\"/></w:numPr>\
+        </w:pPr><w:r><w:t>a</w:t></w:r></w:p>";
+    let bytes = docx(&item.repeat(100), &[("word/numbering.xml", &numbering)]);
+    let fixture = Fixture::new();
+    let path = fixture.file("a.docx", bytes);
+    let document = Document::open(&path).expect("a document");
+    let marked = format!("{} a", "x".repeat(255));
+    assert!(parts(&document).iter().all(|(_, text)| *text == marked));
+    let mut options = OpenOptions::default();
+    options.limits.max_text_bytes = 10_000;
+    let error = message(Document::open_with(&path, &options));
+    assert!(error.contains("bytes of text"), "{error}");
+    // No limit is none.
+    options.limits.max_text_bytes = u64::MAX;
+    options.limits.max_unzipped_bytes = u64::MAX;
+    assert!(Document::open_with(&path, &options).is_ok());
+}
+
+#[test]
+fn other_office_files_are_named() {
+    let rels = "<r><Relationship Type=\"x/officeDocument\" Target=\"xl/workbook.xml\"/></r>";
+    let sheet = "<?xml version=\"1.0\"?><x:workbook xmlns:x=\"x\"><sheets/></x:workbook>";
+    let bytes = zipped(&[("_rels/.rels", rels), ("xl/workbook.xml", sheet)]);
+    let error = open("a.xlsx", bytes);
+    assert!(matches!(error, Err(DocumentError::UnknownType { .. })));
+    assert!(message(error).contains("XLSX"));
+}
+
+#[test]
+fn xml_that_was_cut_is_damaged() {
+    let whole = body(&p("kept"));
+    let cut = format!(
+        "{}<w:p><w:r><w:t>lost",
+        &whole[..whole.find("<w:sectPr").expect("it")]
+    );
+    let error = open("a.docx", zipped(&[("word/document.xml", &cut)]));
+    assert!(matches!(error, Err(DocumentError::Damaged { .. })));
+    let error = message(error);
+    assert!(error.contains("</w:document>"), "{error}");
+}
+
+#[test]
 fn bad_archives_are_named() {
     let no_zip = message(open("a.docx", b"PK\x03\x04 and then no zip"));
     assert!(no_zip.contains("zip archive"), "{no_zip}");
@@ -167,10 +263,8 @@ fn a_zip_bomb_is_refused() {
     let bytes = docx(&p(&"x".repeat(3_000_000)), &[]);
     assert!(bytes.len() < 20_000);
     let path = fixture.file("a.docx", bytes);
-    let limits = Limits {
-        max_unzipped_bytes: 1_000_000,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.max_unzipped_bytes = 1_000_000;
     let options = OpenOptions {
         limits,
         ..OpenOptions::default()
@@ -180,10 +274,8 @@ fn a_zip_bomb_is_refused() {
         error.contains("zip bomb") && error.contains("1000000"),
         "{error}"
     );
-    let limits = Limits {
-        max_text_bytes: 1_000_000,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.max_text_bytes = 1_000_000;
     let options = OpenOptions {
         limits,
         ..OpenOptions::default()

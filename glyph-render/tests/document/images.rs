@@ -105,11 +105,21 @@ fn glyph_text_chunks_are_kept() {
     // The text of a page is not for those who read it as an image.
     let text = encoder.add_itxt_chunk("glyph:text".into(), "secret".into());
     text.expect("a keyword");
+    // Nor is one that unpacks to far more than any of ours.
+    for (keyword, length) in [("glyph:short", 1 << 10), ("glyph:bomb", 4 << 20)] {
+        let text = encoder.add_ztxt_chunk(keyword.into(), "x".repeat(length));
+        text.expect("a keyword");
+    }
     let mut writer = encoder.write_header().expect("a header");
     writer.write_image_data(&[9]).expect("pixels");
     writer.finish().expect("an end");
     let document = open("a.png", bytes).expect("a page");
-    let expected = [("glyph:page", "7"), ("glyph:note", "世界")];
+    let short = "x".repeat(1 << 10);
+    let expected = [
+        ("glyph:page", "7"),
+        ("glyph:short", &short),
+        ("glyph:note", "世界"),
+    ];
     let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
     assert_eq!(page(&document, 0).metadata, expected);
 }
@@ -133,10 +143,8 @@ fn bad_images_are_named() {
 fn too_many_pixels_are_refused_before_decoding() {
     let fixture = Fixture::new();
     let path = fixture.file("a.png", encoded(&grey(100, 100, 7), ImageFormat::Png));
-    let limits = Limits {
-        max_image_pixels: 9_999,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.max_image_pixels = 9_999;
     let options = OpenOptions {
         limits,
         ..OpenOptions::default()

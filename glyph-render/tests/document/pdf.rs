@@ -33,9 +33,14 @@ fn pdf(pages: &[String], trailer: &str) -> Vec<u8> {
          << /F1 3 0 R >> /XObject << /Im 4 0 R /Fm 5 0 R >> >> >>",
         pages.len()
     );
+    written(&objects, trailer)
+}
+
+/// A PDF of these objects, the first of which is its catalog.
+fn written(objects: &[String], trailer: &str) -> Vec<u8> {
     let mut out = "%PDF-1.4\n".to_owned();
     let mut offsets = Vec::new();
-    for (number, object) in (1..).zip(&objects) {
+    for (number, object) in (1..).zip(objects) {
         offsets.push(out.len());
         let _ = write!(out, "{number} 0 obj\n{object}\nendobj\n");
     }
@@ -50,6 +55,31 @@ fn pdf(pages: &[String], trailer: &str) -> Vec<u8> {
         "trailer\n<< /Size {size} /Root 1 0 R {trailer} >>\nstartxref\n{start}\n%%EOF\n"
     );
     out.into_bytes()
+}
+
+/// A PDF of one page with this content; its resources name the sixth object `/X`.
+fn one_page(content: &str, more: &[String]) -> Vec<u8> {
+    let length = content.len();
+    let mut objects = vec![
+        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 400 400] /Contents 4 0 R /Resources << \
+         /Font << /F1 5 0 R >> /XObject << /X 6 0 R >> >> >>"
+            .to_owned(),
+        format!("<< /Length {length} >>\nstream\n{content}\nendstream"),
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>".into(),
+    ];
+    objects.extend_from_slice(more);
+    written(&objects, "")
+}
+
+/// `bytes` spaces and then `text`, as run lengths in hexadecimal.
+fn run_lengths(bytes: usize, text: &str) -> String {
+    let mut out = "8120".repeat(bytes / 128);
+    for byte in text.bytes() {
+        let _ = write!(out, "00{byte:02x}");
+    }
+    out + "80>"
 }
 
 /// Lines from the top of the page, 14 points apart; an empty one makes a gap.
@@ -140,10 +170,8 @@ fn a_scanned_page_is_drawn() {
 fn drawn_pages_keep_to_the_pixel_limit() {
     let fixture = Fixture::new();
     let path = fixture.file("a.pdf", pdf(&[IMAGE.into()], ""));
-    let limits = Limits {
-        max_image_pixels: 10_000,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.max_image_pixels = 10_000;
     let options = OpenOptions {
         limits,
         ..OpenOptions::default()
@@ -157,23 +185,132 @@ fn too_many_pages_or_too_much_text() {
     let fixture = Fixture::new();
     let pages = vec![lines(&["Some words of text on a page."]); 3];
     let path = fixture.file("a.pdf", pdf(&pages, ""));
-    for limits in [
-        Limits {
-            max_pages: 2,
-            ..Limits::default()
-        },
-        Limits {
-            max_text_bytes: 50,
-            ..Limits::default()
-        },
-    ] {
-        let options = OpenOptions {
-            limits,
-            ..OpenOptions::default()
-        };
+    for (max_pages, max_text_bytes) in [(2, 1000), (3, 50)] {
+        let mut options = OpenOptions::default();
+        options.limits.max_pages = max_pages;
+        options.limits.max_text_bytes = max_text_bytes;
         let error = message(Document::open_with(&path, &options));
         assert!(error.contains("split it"), "{error}");
     }
+}
+
+#[test]
+fn streams_that_unpack_to_too_much_are_refused() {
+    let fixture = Fixture::new();
+    let text = lines(&["Some words of text on a page."]);
+    let packed = run_lengths(1_000_000, &text);
+    let filters = "/Filter [/ASCIIHexDecode /RunLengthDecode]";
+    let content = format!(
+        "<< /Length {} {filters} >>\nstream\n{packed}\nendstream",
+        packed.len()
+    );
+    let form = content.replacen(
+        "<<",
+        "<< /Type /XObject /Subtype /Form /BBox [0 0 400 400] /Resources << >>",
+        1,
+    );
+    let page = |contents: &str| {
+        let bytes = one_page(&format!("{text}\n/X Do"), &[form.clone(), content.clone()]);
+        let bytes = String::from_utf8(bytes).expect("text");
+        // The offsets stay as they are.
+        bytes.replace("/Contents 4 0 R", contents).into_bytes()
+    };
+    for contents in ["/Contents 4 0 R", "/Contents 7 0 R"] {
+        let path = fixture.file("a.pdf", page(contents));
+        let mut options = OpenOptions::default();
+        options.limits.max_stream_bytes = 900_000;
+        let error = message(Document::open_with(&path, &options));
+        assert!(
+            error.contains("zip bomb") && error.contains("`Limits::max_stream_bytes`"),
+            "{error}"
+        );
+        options.limits.max_stream_bytes = 1_100_000;
+        let opened = Document::open_with(&path, &options);
+        assert!(
+            !matches!(opened, Err(DocumentError::TooLarge { .. })),
+            "{opened:?}"
+        );
+    }
+}
+
+#[test]
+fn object_streams_that_unpack_to_too_much_are_refused() {
+    let packed = run_lengths(1_000_000, "");
+    let objects = format!(
+        "<< /Type /ObjStm /N 0 /First 0 /Length {} /Filter [/ASCIIHexDecode /RunLengthDecode] \
+         >>\nstream\n{packed}\nendstream",
+        packed.len()
+    );
+    let fixture = Fixture::new();
+    let text = lines(&["Some words of text on a page."]);
+    let path = fixture.file("a.pdf", one_page(&text, &[objects]));
+    let mut options = OpenOptions::default();
+    options.limits.max_unzipped_bytes = 900_000;
+    let error = message(Document::open_with(&path, &options));
+    assert!(error.contains("`Limits::max_unzipped_bytes`"), "{error}");
+    options.limits.max_unzipped_bytes = 1_100_000;
+    assert!(Document::open_with(&path, &options).is_ok());
+}
+
+#[test]
+fn images_of_too_many_pixels_are_refused_where_they_are_drawn() {
+    let image = "<< /Type /XObject /Subtype /Image /Width 30000 /Height 30000 /ColorSpace \
+        /DeviceGray /BitsPerComponent 8 /Length 4 >>\nstream\n0@P`\nendstream"
+        .to_owned();
+    let drawn = "q 200 0 0 200 50 50 cm /X Do Q";
+    let images = std::slice::from_ref(&image);
+    let error = message(open("a.pdf", one_page(drawn, images)));
+    assert!(
+        error.contains("900000000") && error.contains("`Limits::max_image_pixels`"),
+        "{error}"
+    );
+    // Nobody looks at the image of a page that has text.
+    let text = lines(&["Some words of text on a page."]);
+    assert!(open("a.pdf", one_page(&format!("{text} {drawn}"), images)).is_ok());
+}
+
+#[test]
+fn forms_that_draw_forms_many_times_are_refused() {
+    let form = |content: &str, next: &str| {
+        format!(
+            "<< /Type /XObject /Subtype /Form /BBox [0 0 400 400] /Resources << /Font << /F1 5 0 \
+             R >> {next} >> /Length {} >>\nstream\n{content}\nendstream",
+            content.len()
+        )
+    };
+    let text = lines(&["Some words of text on a page."]);
+    let nested = |levels: usize, draws: usize, last: &str| {
+        let mut forms: Vec<String> = (1..levels)
+            .map(|level| {
+                let next = format!("/XObject << /X {} 0 R >>", 6 + level);
+                form(&"/X Do ".repeat(draws), &next)
+            })
+            .collect();
+        forms.push(form(last, ""));
+        forms
+    };
+    // A trillion times, to read the text and to draw the page.
+    for (content, last) in [("/X Do", "0 0 m"), (&format!("{text} /X Do"), &*text)] {
+        let error = message(open("a.pdf", one_page(content, &nested(12, 10, last))));
+        assert!(error.contains("page 1 to draw at most 100000"), "{error}");
+    }
+    let few = one_page("/X Do", &nested(4, 3, &text));
+    let document = open("a.pdf", few).expect("a document");
+    assert_eq!(document.text().matches("Some words").count(), 27);
+    // A form that draws itself twice.
+    let own = form("/X Do /X Do", "/XObject << /X 6 0 R >>");
+    let error = message(open("a.pdf", one_page("/X Do", &[own])));
+    assert!(error.contains("page 1 to draw at most 100000"), "{error}");
+}
+
+#[test]
+fn a_page_of_nothing_but_saved_states_is_drawn() {
+    let content = format!("{}q 200 0 0 200 50 50 cm /X Do Q", "q ".repeat(200_000));
+    let image = "<< /Type /XObject /Subtype /Image /Width 2 /Height 2 /ColorSpace /DeviceGray \
+         /BitsPerComponent 8 /Length 4 >>\nstream\n0@P`\nendstream"
+        .to_owned();
+    let document = open("a.pdf", one_page(&content, &[image])).expect("a document");
+    assert!(matches!(&document.blocks[..], [Block::Page(_)]));
 }
 
 #[test]

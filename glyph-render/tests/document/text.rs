@@ -44,10 +44,8 @@ fn wrong_bytes_are_named_by_offset() {
 fn too_much_text_is_refused() {
     let fixture = Fixture::new();
     let path = fixture.file("a.txt", "x".repeat(20_000));
-    let limits = Limits {
-        max_text_bytes: 10_000,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.max_text_bytes = 10_000;
     let options = OpenOptions {
         limits,
         ..OpenOptions::default()
@@ -58,10 +56,8 @@ fn too_much_text_is_refused() {
         "{error}"
     );
     assert!(error.contains("split it"), "{error}");
-    let limits = Limits {
-        max_file_bytes: 10_000,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.max_file_bytes = 10_000;
     let options = OpenOptions {
         limits,
         ..OpenOptions::default()

@@ -41,14 +41,12 @@ fn file(extension: &str, data: &[u8]) -> tempfile::NamedTempFile {
 
 fn open(extension: &str, data: &[u8]) {
     let file = file(extension, data);
-    let limits = Limits {
-        max_text_bytes: 1 << 20,
-        max_unzipped_bytes: 4 << 20,
-        max_pages: 20,
-        max_image_pixels: 1 << 20,
-        max_total_pixels: 4 << 20,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.max_text_bytes = 1 << 20;
+    limits.max_unzipped_bytes = 4 << 20;
+    limits.max_pages = 20;
+    limits.max_image_pixels = 1 << 20;
+    limits.max_total_pixels = 4 << 20;
     let options = OpenOptions {
         limits,
         ..OpenOptions::default()

@@ -257,13 +257,11 @@ pub fn child() -> std::io::Result<()> {
 }
 
 fn open(path: &Path, name: &str, bounds: &Bounds) -> Result<Opened, Failure> {
-    let limits = Limits {
-        max_file_bytes: bounds.file_bytes,
-        max_pages: bounds.pages,
-        max_image_pixels: bounds.pixels,
-        max_total_pixels: bounds.pixels.saturating_mul(10),
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.max_file_bytes = bounds.file_bytes;
+    limits.max_pages = bounds.pages;
+    limits.max_image_pixels = bounds.pixels;
+    limits.max_total_pixels = bounds.pixels.saturating_mul(10);
     let options = OpenOptions {
         limits,
         ..OpenOptions::default()

@@ -2,7 +2,7 @@
 
 use super::numbering::Numbering;
 use super::styles::Styles;
-use super::xml::{self, attribute, reference};
+use super::xml::{self, Open, attribute, reference};
 use crate::document::{Block, BlockKind};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -25,6 +25,10 @@ pub(super) struct Body<'a> {
     /// How many elements deep the reader is in paragraph or run properties.
     properties: usize,
     in_text: bool,
+    /// Whether the open properties are those of a run.
+    run_properties: bool,
+    /// For each open run, whether it is hidden text.
+    runs: Vec<bool>,
     /// The foot- and endnotes referred to, in order.
     pub(super) notes: Vec<Note>,
     /// The note being read, as an index into `notes`.
@@ -53,6 +57,8 @@ struct Paragraph {
 #[derive(Default)]
 struct Table {
     cells: Vec<String>,
+    /// Columns that the row's last cell takes besides its own.
+    spanned: usize,
     /// Open paragraphs and text boxes around it.
     paragraphs: usize,
 }
@@ -70,6 +76,8 @@ impl<'a> Body<'a> {
             skipped: 0,
             properties: 0,
             in_text: false,
+            run_properties: false,
+            runs: Vec::new(),
             notes: Vec::new(),
             note: None,
             text_bytes: 0,
@@ -80,8 +88,11 @@ impl<'a> Body<'a> {
     /// Reads the main part. Stops early where the text is over the limit.
     pub(super) fn read(&mut self, xml: &str) -> Result<(), xml::Error> {
         let mut reader = Reader::from_str(xml);
+        let mut open = Open::default();
         while self.text_bytes <= self.limit {
-            match reader.read_event()? {
+            let event = reader.read_event()?;
+            open.see(&event)?;
+            match event {
                 Event::Eof => break,
                 Event::Start(element) => self.start(&element),
                 Event::Empty(element) => {
@@ -103,8 +114,10 @@ impl<'a> Body<'a> {
     /// Reads the part that holds the notes of a kind; those not referred to are left out.
     pub(super) fn read_notes(&mut self, xml: &str, element: &str) -> Result<(), xml::Error> {
         let mut reader = Reader::from_str(xml);
+        let mut open = Open::default();
         while self.text_bytes <= self.limit {
             let event = reader.read_event()?;
+            open.see(&event)?;
             match &event {
                 Event::Eof => break,
                 Event::Start(start) if start.local_name().as_ref() == element => {
@@ -173,7 +186,11 @@ impl<'a> Body<'a> {
                 }
             }
             "p" => self.paragraphs.push(Paragraph::default()),
-            "pPr" | "rPr" | "tblPr" | "trPr" | "tcPr" | "sdtPr" => self.properties = 1,
+            "r" => self.runs.push(false),
+            "pPr" | "rPr" | "tblPr" | "trPr" | "tcPr" | "sdtPr" => {
+                self.properties = 1;
+                self.run_properties = name == "rPr";
+            }
             "t" => self.in_text = true,
             "tab" | "ptab" => self.push("\t"),
             "br" | "cr" => self.push("\n"),
@@ -187,16 +204,21 @@ impl<'a> Body<'a> {
             "endnoteReference" => self.note_reference("endnote", element),
             "tbl" => self.tables.push(Table {
                 cells: Vec::new(),
+                spanned: 0,
                 paragraphs: self.paragraphs.len(),
             }),
             "tr" => {
                 if let Some(table) = self.tables.last_mut() {
                     table.cells.clear();
+                    table.spanned = 0;
                 }
             }
             "tc" => {
                 if let Some(table) = self.tables.last_mut() {
-                    table.cells.push(String::new());
+                    // Empty cells keep what follows in its column.
+                    let columns = table.cells.len() + std::mem::take(&mut table.spanned);
+                    self.text_bytes += (columns - table.cells.len()) as u64;
+                    table.cells.resize(columns + 1, String::new());
                 }
             }
             _ => {}
@@ -217,6 +239,9 @@ impl<'a> Body<'a> {
                 self.choices.pop();
             }
             "t" => self.in_text = false,
+            "r" => {
+                self.runs.pop();
+            }
             "p" => {
                 if let Some(paragraph) = self.paragraphs.pop() {
                     self.end_paragraph(paragraph);
@@ -230,7 +255,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// A property of the open paragraph.
+    /// A property of the open paragraph, run, row or cell.
     fn property(&mut self, name: &str, element: &BytesStart<'_>) {
         // What it was before a tracked change.
         if matches!(name, "pPrChange" | "rPrChange") {
@@ -238,10 +263,21 @@ impl<'a> Body<'a> {
             self.properties -= 1;
             return;
         }
+        let value = attribute(element, "val");
+        match (name, self.tables.last_mut(), self.runs.last_mut()) {
+            ("gridSpan", Some(table), _) => {
+                table.spanned = columns(value.as_deref()).saturating_sub(1);
+            }
+            ("gridBefore", Some(table), _) => table.spanned = columns(value.as_deref()),
+            // Those of a paragraph are about its mark.
+            ("vanish", _, Some(hidden)) if self.run_properties && self.properties == 2 => {
+                *hidden = !matches!(value.as_deref(), Some("0" | "false" | "off"));
+            }
+            _ => {}
+        }
         let Some(paragraph) = self.paragraphs.last_mut() else {
             return;
         };
-        let value = attribute(element, "val");
         let number = || value.as_deref().and_then(|value| value.parse().ok());
         match name {
             "pStyle" => paragraph.style = value,
@@ -252,7 +288,15 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// Whether what is read now is hidden text.
+    fn hidden(&self) -> bool {
+        self.runs.contains(&true)
+    }
+
     fn push(&mut self, text: &str) {
+        if self.hidden() {
+            return;
+        }
         if let Some(paragraph) = self.paragraphs.last_mut() {
             self.text_bytes += text.len() as u64;
             paragraph.text.push_str(text);
@@ -260,6 +304,9 @@ impl<'a> Body<'a> {
     }
 
     fn note_reference(&mut self, element: &'static str, start: &BytesStart<'_>) {
+        if self.hidden() {
+            return;
+        }
         self.notes.push(Note {
             element,
             id: attribute(start, "id").unwrap_or_default(),
@@ -302,6 +349,7 @@ impl<'a> Body<'a> {
             Some(list) => Some((list.to_owned(), paragraph.level)),
             None => self.styles.list(style),
         };
+        let written = text.len();
         let text = match &list {
             Some((list, level)) => {
                 let marker = self.numbering.next_marker(list, *level);
@@ -314,6 +362,7 @@ impl<'a> Body<'a> {
             }
             None => text.to_owned(),
         };
+        self.text_bytes += text.len().saturating_sub(written) as u64;
         let kind = match (heading, list) {
             (Some(level), _) => BlockKind::Heading(level),
             (None, Some(_)) => BlockKind::ListItem,
@@ -350,6 +399,7 @@ impl<'a> Body<'a> {
                 if !cell.is_empty() {
                     cell.push(' ');
                 }
+                let row: Vec<_> = row.into_iter().filter(|cell| !cell.is_empty()).collect();
                 cell.push_str(&row.join(" "));
             }
             return;
@@ -364,6 +414,14 @@ impl<'a> Body<'a> {
             None => self.boxes.push(block),
         }
     }
+}
+
+/// The number of columns that a cell takes or a row leaves out; Word has 63 at most.
+fn columns(value: Option<&str>) -> usize {
+    value
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(0)
+        .min(63)
 }
 
 /// A character of a symbol font, which Word stores in the private use area.

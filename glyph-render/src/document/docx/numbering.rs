@@ -15,6 +15,9 @@ pub(super) struct Numbering {
     counts: HashMap<(String, u8), u32>,
 }
 
+/// The most characters of a marker's pattern, Word's own limit.
+const LONGEST: usize = 255;
+
 #[derive(Debug, Clone)]
 struct Level {
     format: String,
@@ -69,7 +72,7 @@ impl Numbering {
                     let level = numbering.levels.entry((id.clone(), level)).or_default();
                     match name {
                         "numFmt" => level.format = value(),
-                        "lvlText" => level.text = value(),
+                        "lvlText" => level.text = value().chars().take(LONGEST).collect(),
                         _ => level.start = value().parse().unwrap_or(1),
                     }
                 }

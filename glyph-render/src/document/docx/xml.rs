@@ -1,9 +1,55 @@
 //! Small pieces of XML reading.
 
 use quick_xml::Reader;
+use quick_xml::errors::IllFormedError;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
 pub(super) type Error = quick_xml::Error;
+
+/// The elements that are open: a text that was cut ends within some.
+#[derive(Default)]
+pub(super) struct Open {
+    root: String,
+    depth: usize,
+}
+
+impl Open {
+    /// Counts an event.
+    ///
+    /// # Errors
+    /// At the end of the text where an element is still open.
+    pub(super) fn see(&mut self, event: &Event<'_>) -> Result<(), Error> {
+        match event {
+            Event::Start(element) => {
+                if self.depth == 0 {
+                    self.root = element.name().as_ref().to_owned();
+                }
+                self.depth += 1;
+            }
+            Event::End(_) => self.depth = self.depth.saturating_sub(1),
+            Event::Eof if self.depth > 0 => {
+                let root = std::mem::take(&mut self.root);
+                return Err(IllFormedError::MissingEndTag(root).into());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The name of the outermost element, without its prefix.
+pub(super) fn root(xml: &str) -> Option<String> {
+    let mut reader = Reader::from_str(xml);
+    loop {
+        match reader.read_event().ok()? {
+            Event::Eof => return None,
+            Event::Start(element) | Event::Empty(element) => {
+                return Some(element.local_name().as_ref().to_owned());
+            }
+            _ => {}
+        }
+    }
+}
 
 /// The value of the attribute with this local name.
 pub(super) fn attribute(element: &BytesStart<'_>, name: &str) -> Option<String> {

@@ -1,6 +1,8 @@
 //! Text by pdf-extract, in pure Rust.
 
+use super::guard::{Guard, filters};
 use super::lines::{Backend, Line, PageText, Raster};
+use super::unpack::{object_streams, unpack};
 use super::widths::write_out_ranges;
 use super::{quiet, raster};
 use crate::document::error::flat;
@@ -9,9 +11,10 @@ use crate::document::sniff::Source;
 use crate::document::{DocumentError, Limits};
 use hayro::hayro_syntax::Pdf;
 use pdf_extract::{
-    Dictionary, Document, MediaBox, Object, ObjectId, OutputDev, OutputError, Transform,
+    Dictionary, Document, MediaBox, Object, ObjectId, OutputDev, OutputError, Stream, Transform,
 };
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 /// A PDF in memory.
 pub(super) struct Extract {
@@ -24,6 +27,9 @@ pub(super) struct Extract {
     images: HashSet<ObjectId>,
     bytes: Vec<u8>,
     drawable: Option<Pdf>,
+    guard: Guard,
+    /// Why the page that was checked last is too much for pdf-extract.
+    too_much: Option<String>,
 }
 
 impl Extract {
@@ -42,6 +48,11 @@ impl Extract {
             what: "the PDF",
             hint: ", e.g. with `qpdf --decrypt --password=... IN OUT`",
         };
+        let mut guard = Guard::new(path.clone(), limits);
+        // Loading unpacks what holds other objects.
+        if object_streams(&bytes, limits.max_unzipped_bytes).is_err() {
+            return Err(guard.too_many_objects());
+        }
         let loaded = quiet::catch(|| Document::load_mem(&bytes)).map_err(damaged)?;
         let mut document = match loaded {
             Ok(document) => document,
@@ -70,7 +81,7 @@ impl Extract {
         let catalog = document.trailer.get(b"Root").and_then(Object::as_reference);
         let catalog = catalog.map_err(|error| damaged(error.to_string()))?;
         let images = drop_images(&mut document);
-        break_loops(&mut document);
+        guard.emptied = Rc::new(break_loops(&mut document, limits.max_stream_bytes));
         write_out_ranges(&mut document);
         let root = document.new_object_id();
         Ok(Self {
@@ -81,6 +92,8 @@ impl Extract {
             images,
             bytes,
             drawable: None,
+            guard,
+            too_much: None,
         })
     }
 
@@ -96,28 +109,6 @@ impl Extract {
         if let Ok(catalog) = self.document.get_dictionary_mut(self.catalog) {
             catalog.set("Pages", Object::Reference(self.root));
         }
-    }
-
-    /// The resources of a page, its own or inherited; an error where the page tree is circular.
-    fn resources(&self, page: ObjectId) -> Result<Option<&Dictionary>, String> {
-        let mut node = self
-            .document
-            .get_dictionary(page)
-            .map_err(|e| e.to_string())?;
-        let mut found = None;
-        for _ in 0..64 {
-            if let (None, Ok(object)) = (found, node.get(b"Resources")) {
-                found = self.dictionary(object);
-            }
-            let Ok(parent) = node.get(b"Parent").and_then(Object::as_reference) else {
-                return Ok(found);
-            };
-            node = self
-                .document
-                .get_dictionary(parent)
-                .map_err(|e| e.to_string())?;
-        }
-        Err("the page tree is circular".into())
     }
 
     fn dictionary<'a>(&'a self, object: &'a Object) -> Option<&'a Dictionary> {
@@ -155,9 +146,26 @@ impl Backend for Extract {
         pdf_extract::decode_text_string(title).ok()
     }
 
-    fn text(&mut self, page: u32) -> Result<PageText, String> {
+    fn check(&mut self, page: u32) -> Result<(), DocumentError> {
         let id = self.pages[page as usize - 1];
-        let has_images = self.has_images(self.resources(id)?, 2);
+        // A page whose resources cannot be found fails where they are needed.
+        let resources = resources(&self.document, id).ok().flatten();
+        self.too_much = self.guard.page(&self.document, id, resources, page)?;
+        Ok(())
+    }
+
+    fn check_drawing(&mut self, page: u32) -> Result<(), DocumentError> {
+        let id = self.pages[page as usize - 1];
+        let resources = resources(&self.document, id).ok().flatten();
+        self.guard.drawing(&self.document, id, resources)
+    }
+
+    fn text(&mut self, page: u32) -> Result<PageText, String> {
+        if let Some(found) = self.too_much.take() {
+            return Err(format!("{found}, too much to read text from"));
+        }
+        let id = self.pages[page as usize - 1];
+        let has_images = self.has_images(resources(&self.document, id)?, 2);
         self.select(id);
         let mut lines = Lines::default();
         let done = quiet::catch(|| pdf_extract::output_doc_page(&self.document, &mut lines, 1))?;
@@ -178,6 +186,23 @@ impl Backend for Extract {
     }
 }
 
+/// The resources of a page, its own or inherited; an error where the page tree is circular.
+fn resources(document: &Document, page: ObjectId) -> Result<Option<&Dictionary>, String> {
+    let mut node = document.get_dictionary(page).map_err(|e| e.to_string())?;
+    let mut found = None;
+    for _ in 0..64 {
+        if let (None, Ok(object)) = (found, node.get(b"Resources")) {
+            let object = document.dereference(object).ok();
+            found = object.and_then(|(_, object)| object.as_dict().ok());
+        }
+        let Ok(parent) = node.get(b"Parent").and_then(Object::as_reference) else {
+            return Ok(found);
+        };
+        node = document.get_dictionary(parent).map_err(|e| e.to_string())?;
+    }
+    Err("the page tree is circular".into())
+}
+
 /// Empties the streams of images, which pdf-extract would read as text operators.
 fn drop_images(document: &mut Document) -> HashSet<ObjectId> {
     let mut images = HashSet::new();
@@ -194,8 +219,9 @@ fn drop_images(document: &mut Document) -> HashSet<ObjectId> {
     images
 }
 
-/// Empties the form that closes a circle of forms: drawing it would never end.
-fn break_loops(document: &mut Document) {
+/// Empties the form that closes a circle of forms: drawing it would never end. Returns what
+/// such forms were.
+fn break_loops(document: &mut Document, limit: u64) -> HashMap<ObjectId, Stream> {
     let mut state = HashSet::new();
     let mut closing = Vec::new();
     let forms = document.objects.iter();
@@ -209,7 +235,7 @@ fn break_loops(document: &mut Document) {
         .collect();
     for start in forms {
         // Depth first, with the way down kept: a form met on it closes a circle.
-        let mut way = vec![(start, inner_forms(document, start))];
+        let mut way = vec![(start, inner_forms(document, start, limit))];
         if !state.insert(start) {
             continue;
         }
@@ -221,20 +247,23 @@ fn break_loops(document: &mut Document) {
             if way.iter().any(|(on_way, _)| *on_way == id) || way.len() > 40 {
                 closing.push(id);
             } else if state.insert(id) {
-                way.push((id, inner_forms(document, id)));
+                way.push((id, inner_forms(document, id, limit)));
             }
         }
     }
+    let mut emptied = HashMap::new();
     for id in closing {
         if let Ok(Object::Stream(stream)) = document.get_object_mut(id) {
+            emptied.entry(id).or_insert_with(|| stream.clone());
             stream.dict.remove(b"Filter");
             stream.content = Vec::new();
         }
     }
+    emptied
 }
 
 /// The objects that a form may draw.
-fn inner_forms(document: &Document, id: ObjectId) -> Vec<ObjectId> {
+fn inner_forms(document: &Document, id: ObjectId, limit: u64) -> Vec<ObjectId> {
     let dictionary = |object: &Object| {
         let (_, object) = document.dereference(object).ok()?;
         object.as_dict().ok().cloned()
@@ -244,8 +273,10 @@ fn inner_forms(document: &Document, id: ObjectId) -> Vec<ObjectId> {
     };
     let Ok(resources) = form.dict.get(b"Resources") else {
         // It draws what the page names, which may be itself.
-        let content = form.decompressed_content().unwrap_or_default();
-        let draws = crate::document::sniff::contains(&content, b" Do");
+        let content = unpack(&form.content, &filters(document, &form.dict), limit);
+        let draws = content.map_or(true, |content| {
+            crate::document::sniff::contains(&content, b" Do")
+        });
         return if draws { vec![id] } else { Vec::new() };
     };
     let objects = dictionary(resources).and_then(|r| dictionary(r.get(b"XObject").ok()?));

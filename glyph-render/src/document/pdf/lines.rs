@@ -1,5 +1,6 @@
 //! The set lines of a page.
 
+use crate::document::DocumentError;
 use crate::document::images::is_colored;
 
 /// One line of text as it stands on the page, in points.
@@ -28,6 +29,14 @@ pub(super) struct PageText {
 pub(super) trait Backend {
     fn pages(&self) -> u32;
     fn title(&self) -> Option<String>;
+    /// Whether a page, numbered from 1, keeps to the limits; called before it is read.
+    fn check(&mut self, _page: u32) -> Result<(), DocumentError> {
+        Ok(())
+    }
+    /// The same for what is needed only to draw it.
+    fn check_drawing(&mut self, _page: u32) -> Result<(), DocumentError> {
+        Ok(())
+    }
     /// The text of a page, numbered from 1.
     fn text(&mut self, page: u32) -> Result<PageText, String>;
     /// A page drawn at `dpi`, or at less where it had more than `max_pixels` otherwise.

@@ -44,12 +44,16 @@ pub(super) fn document<B: Backend>(
     let mut blocks = Vec::new();
     let (mut text_bytes, mut pixels) = (0, 0);
     for page in 1..=pages {
+        backend.check(page)?;
         let (text, failed) = match backend.text(page) {
             Ok(text) => (text, None),
             Err(message) => (PageText::default(), Some(message)),
         };
         let characters = characters(&text);
         let scanned = characters < SCANNED && (text.has_images || characters == 0);
+        if scanned {
+            backend.check_drawing(page)?;
+        }
         let raster = scanned.then(|| backend.draw(page, DPI, limits.max_image_pixels));
         match raster {
             Some(Ok(raster)) if !raster.is_blank() => {
