@@ -107,7 +107,7 @@ impl RenderConfig {
     /// Lengths are numbers of points, or have a unit: `"12px"`, `"5mm"`.
     ///
     /// # Errors
-    /// When the text is not valid JSON, or a key is unknown or out of range.
+    /// When the text is not valid JSON, or a key is unknown, out of range or given twice.
     /// Nothing is ignored silently.
     pub fn from_json(json: &str) -> Result<Self, RenderError> {
         json::parse(json, None)

@@ -37,12 +37,13 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Cuts the line in two at an offset of the display text; `widths` are those of the parts.
-    pub(crate) fn cut(self, at: usize, widths: (f32, f32)) -> (Self, Self) {
+    /// Cuts the line in two at an offset of the display text; the widths of the parts are still to
+    /// be told.
+    pub(crate) fn cut(self, at: usize) -> (Self, Self) {
         let first = Self {
             range: self.range.start..at,
             draw_end: self.draw_end.min(at),
-            width: widths.0,
+            width: 0.0,
             first: self.first,
             last: false,
             class: self.class,
@@ -50,7 +51,7 @@ impl Line {
         let rest = Self {
             range: at..self.range.end,
             draw_end: self.draw_end.max(at),
-            width: widths.1,
+            width: 0.0,
             first: false,
             last: self.last,
             class: self.class,

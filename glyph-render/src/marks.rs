@@ -54,6 +54,10 @@ pub(crate) struct Marks {
     letters: Letters,
 }
 
+/// The most characters of a title that marks show: more than the widest page has room for in the
+/// smallest letters.
+const LONGEST_TITLE: usize = 20_000;
+
 /// The marks of one document's pages.
 pub(crate) struct DocumentMarks<'m> {
     marks: &'m Marks,
@@ -98,7 +102,8 @@ impl Marks {
             None if self.templates().any(|text| has_field(text, "id")) => document_id(document),
             None => String::new(),
         };
-        let title = document.title.clone().unwrap_or_default();
+        let title = document.title.as_deref().unwrap_or_default();
+        let title: String = title.chars().take(LONGEST_TITLE).collect();
         let text = self.style.watermark.as_ref().map(|watermark| {
             let fields = Fields {
                 title: &title,

@@ -7,7 +7,9 @@ mod text;
 pub use text::{PageText, PngOptions, TextBlock};
 pub(crate) use text::{TEXT, kind_name};
 
-pub(crate) use file::{geometry, luminance, on_white};
+#[cfg(any(feature = "pdf", feature = "pdfium"))]
+pub(crate) use file::is_colored;
+pub(crate) use file::{channels, geometry, luminance};
 
 use std::ops::Range;
 

@@ -2,16 +2,18 @@
 
 mod decor;
 mod length;
+mod unique;
 mod value;
 
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Alignment, FlowStyle, Normalization, RenderConfig, Style, theme};
 use crate::error::RenderError;
 use crate::font::FontFile;
 use length::{length, line_height};
+use unique::Unique;
 use value::{boolean, color, count, fonts, invalid, number, page_size, resolve, string};
 
 /// Every key, those that others depend on first.
@@ -65,9 +67,13 @@ const KEYS: [&str; 46] = [
 ];
 
 pub(super) fn parse(json: &str, folder: Option<&Path>) -> Result<RenderConfig, RenderError> {
-    let raw: Map<String, Value> =
-        serde_json::from_str(json).map_err(|source| RenderError::ConfigSyntax { source })?;
-    let mut values = Vec::with_capacity(raw.len());
+    let syntax = |source| RenderError::ConfigSyntax { source };
+    let Unique(raw) = serde_json::from_str(json).map_err(syntax)?;
+    let Value::Object(raw) = raw else {
+        let message = format!("expected an object of options, found {raw}");
+        return Err(syntax(serde::de::Error::custom(message)));
+    };
+    let mut values: Vec<(usize, Value)> = Vec::with_capacity(raw.len());
     for (key, value) in raw {
         let spelled = key.replace('_', "-");
         let Some(rank) = KEYS.iter().position(|known| *known == spelled) else {
@@ -76,6 +82,14 @@ pub(super) fn parse(json: &str, folder: Option<&Path>) -> Result<RenderConfig, R
                 known: KEYS.join(", "),
             });
         };
+        if values.iter().any(|(known, _)| *known == rank) {
+            let found = format!("{value} as \"{key}\" besides another value");
+            return Err(super::invalid(
+                &spelled,
+                found,
+                "one value, spelled one way",
+            ));
+        }
         values.push((rank, value));
     }
     values.sort_by_key(|(rank, _)| *rank);

@@ -2,8 +2,7 @@
 
 use super::sniff::{self, Source};
 use super::{Block, Document, DocumentError, Limits, OpenOptions, PageImage};
-use crate::page::TEXT;
-use crate::page::on_white;
+use crate::page::{TEXT, channels};
 use image::{ImageDecoder, ImageReader};
 use std::cmp::Ordering;
 use std::io::Cursor;
@@ -37,12 +36,12 @@ pub(crate) fn open_folder(path: &Path, options: &OpenOptions) -> Result<Document
     }
     files.sort_by(|a, b| natural(&a.0, &b.0));
     let total = files.len() as u32;
-    let mut pixels = 0;
+    let mut bytes = 0;
     let mut blocks = Vec::with_capacity(files.len());
     for (done, (_, file)) in (1..).zip(&files) {
         let page = open_file(Source::open(file, limits)?, options)?;
-        pixels += page.pixels.len() as u64;
-        check_total(path, pixels, limits)?;
+        bytes += size(&page.pixels, page.color.as_deref());
+        check_total(path, bytes, limits)?;
         blocks.push(Block::Page(page));
         options.report(done, total);
     }
@@ -52,15 +51,20 @@ pub(crate) fn open_folder(path: &Path, options: &OpenOptions) -> Result<Document
     })
 }
 
-/// Fails where all page images together take too much.
-pub(crate) fn check_total(path: &Path, pixels: u64, limits: &Limits) -> Result<(), DocumentError> {
-    if pixels <= limits.max_total_pixels {
+/// The bytes that a page image's pixels take.
+pub(super) fn size(pixels: &[u8], color: Option<&[u8]>) -> u64 {
+    (pixels.len() + color.map_or(0, <[u8]>::len)) as u64
+}
+
+/// Fails where the pixels of all page images together take too many bytes.
+pub(crate) fn check_total(path: &Path, bytes: u64, limits: &Limits) -> Result<(), DocumentError> {
+    if bytes <= limits.max_total_pixels {
         return Ok(());
     }
     Err(DocumentError::TooLarge {
         path: path.into(),
-        what: "pixels of all page images:",
-        found: pixels,
+        what: "bytes of all page images' pixels:",
+        found: bytes,
         limit: limits.max_total_pixels,
         name: "max_total_pixels",
         hint: "split it",
@@ -73,17 +77,6 @@ fn has_image_name(path: &Path) -> bool {
         extension.to_ascii_lowercase().as_str(),
         "png" | "jpg" | "jpeg"
     )
-}
-
-/// Channels of a pixel that lie no further apart are grey: JPEG and scanners tint what is.
-const TINT: u8 = 8;
-
-/// Whether a picture of red, green and blue bytes shows more than grey.
-pub(super) fn is_colored(rgb: &[u8]) -> bool {
-    rgb.chunks_exact(3).any(|p| {
-        let (low, high) = (p[0].min(p[1]).min(p[2]), p[0].max(p[1]).max(p[2]));
-        high - low > TINT
-    })
 }
 
 /// Reads one PNG or JPEG file.
@@ -137,26 +130,13 @@ fn decode(
     image.apply_orientation(orientation);
     // Turning by a quarter swaps the sides.
     let (width, height) = (image.width(), image.height());
-    let color = image.color().has_color().then(|| {
-        let image = image.to_rgba8();
-        let channels = image.pixels().flat_map(|p| {
-            let [r, g, b, a] = p.0;
-            [r, g, b].map(|channel| on_white(channel, a))
-        });
-        channels.collect()
-    });
-    let pixels = if image.color().has_alpha() {
-        let image = image.into_luma_alpha8();
-        image.pixels().map(|p| on_white(p.0[0], p.0[1])).collect()
-    } else {
-        image.to_luma8().into_raw()
-    };
+    let (pixels, color) = channels(image);
     Ok(PageImage {
         name,
         width,
         height,
         pixels,
-        color: color.filter(|color: &Vec<u8>| is_colored(color)),
+        color,
         metadata: png_metadata(bytes),
     })
 }

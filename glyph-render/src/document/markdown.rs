@@ -3,10 +3,12 @@
 use super::join::push_line;
 use super::{Block, BlockKind, Document};
 
-/// Splits Markdown into blocks. The first heading of level 1 is the title.
+/// Splits Markdown into blocks. The title is that of the front matter, else the first heading of
+/// level 1.
 pub(crate) fn parse(text: &str) -> Document {
     let mut state = State::default();
-    for line in text.lines() {
+    let (front_title, body) = front_matter(text);
+    for line in body.lines() {
         state.line(line);
     }
     state.flush();
@@ -19,15 +21,88 @@ pub(crate) fn parse(text: &str) -> Document {
         // A fence that is never closed runs to the end, as CommonMark has it.
         push_code(&mut blocks, &fence.lines);
     }
-    let title = blocks.iter().find_map(|block| match block {
-        Block::Text {
-            kind: BlockKind::Heading(1),
-            text,
-            ..
-        } => Some(text.clone()),
-        _ => None,
+    let heading = || {
+        blocks.iter().find_map(|block| match block {
+            Block::Text {
+                kind: BlockKind::Heading(1),
+                text,
+                ..
+            } => Some(text.clone()),
+            _ => None,
+        })
+    };
+    Document {
+        title: front_title.or_else(heading),
+        blocks,
+    }
+}
+
+/// The title in the YAML front matter of a text, and what comes after it.
+fn front_matter(text: &str) -> (Option<String>, &str) {
+    let none = (None, text);
+    let mut at = 0;
+    let mut lines = text.split_inclusive('\n').map(|line| {
+        at += line.len();
+        (line.trim_end(), at)
     });
-    Document { title, blocks }
+    if lines.next().is_none_or(|(line, _)| line != "---") {
+        return none;
+    }
+    let mut title: Option<String> = None;
+    // Whether the title's text stands in the indented lines that follow.
+    let mut folded = false;
+    for (count, (line, end)) in lines.enumerate() {
+        if matches!(line, "---" | "...") {
+            let title = title.filter(|title| !title.is_empty());
+            return (title, &text[end..]);
+        }
+        // Between two rules there may be text as well.
+        let key = line.split_once(':').filter(|(key, value)| {
+            let word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+            !key.is_empty()
+                && key.chars().all(word)
+                && (value.is_empty() || value.starts_with([' ', '\t']))
+        });
+        if count == 0 && key.is_none() && !line.starts_with('#') {
+            return none;
+        }
+        if line.starts_with([' ', '\t']) && folded {
+            push_line(title.get_or_insert_default(), line);
+        } else {
+            folded = false;
+        }
+        if let Some((key, value)) = key
+            && key.eq_ignore_ascii_case("title")
+        {
+            let value = value.trim();
+            folded = matches!(value, "" | ">" | "|" | ">-" | "|-" | ">+" | "|+");
+            title = (!folded).then(|| scalar(value));
+        }
+    }
+    // It is never closed.
+    none
+}
+
+/// The text of a YAML scalar that stands on one line.
+fn scalar(value: &str) -> String {
+    if let Some(rest) = value.strip_prefix('"') {
+        let mut out = String::new();
+        let mut chars = rest.chars();
+        while let Some(c) = chars.next().filter(|c| *c != '"') {
+            match c {
+                '\\' => out.extend(chars.next()),
+                c => out.push(c),
+            }
+        }
+        return out;
+    }
+    if let Some(rest) = value.strip_prefix('\'') {
+        let rest = rest.replace("''", "\0");
+        let end = rest.find('\'').unwrap_or(rest.len());
+        return rest[..end].replace('\0', "'");
+    }
+    let end = value.find(" #").unwrap_or(value.len());
+    value[..end].trim_end().to_owned()
 }
 
 #[derive(Default)]
@@ -35,6 +110,13 @@ struct State {
     blocks: Vec<Block>,
     /// The block that further lines may continue.
     open: Option<(BlockKind, String)>,
+    /// How deep in block quotes the open paragraph stands.
+    quote: usize,
+    /// The last line of the open block, and the length of its text before that line: the line may
+    /// turn out to be the head of a table.
+    last: Option<(String, usize)>,
+    /// Columns of the table that further lines may continue.
+    table: Option<usize>,
     fence: Option<Fence>,
     /// Lines of indented code.
     code: Vec<String>,
@@ -86,7 +168,10 @@ impl State {
         if !self.code.is_empty() {
             self.flush();
         }
-        if let Some((mark, length)) = fence(body) {
+        let (depth, quoted) = quote(body);
+        if depth > 0 {
+            self.quoted(body, depth, quoted, line);
+        } else if let Some((mark, length)) = fence(body) {
             self.flush();
             self.fence = Some(Fence {
                 mark,
@@ -97,19 +182,27 @@ impl State {
         } else if let Some((level, title)) = atx(body) {
             self.flush();
             self.push(BlockKind::Heading(level), title);
-        } else if let (Some(level), Some((BlockKind::Paragraph, _))) = (setext(body), &self.open) {
+        } else if let (Some(level), Some((BlockKind::Paragraph, _)), 0) =
+            (setext(body), &self.open, self.quote)
+        {
             if let Some((kind, _)) = &mut self.open {
                 *kind = BlockKind::Heading(level);
             }
             self.flush();
         } else if is_rule(body) {
             self.flush();
+        } else if self.table_head(body) {
+            // The line said no more than that the one before begins a table.
         } else if is_item(body) {
             self.flush();
             let depth = indent / 2 * 2;
             self.open = Some((BlockKind::ListItem, format!("{:depth$}{body}", "")));
         } else if body.starts_with('|') && body.len() > 1 && body.ends_with('|') {
+            let table = self.table;
             self.flush();
+            self.row(body);
+            self.table = table;
+        } else if self.table.is_some() {
             self.row(body);
         } else if in_list && after_blank && indent == 0 {
             self.flush();
@@ -119,8 +212,47 @@ impl State {
         }
     }
 
+    /// A line in block quotes.
+    fn quoted(&mut self, body: &str, depth: usize, quoted: &str, line: &str) {
+        let begins = atx(quoted).is_some() || is_item(quoted) || fence(quoted).is_some();
+        if self.quote != depth || quoted.is_empty() || begins {
+            self.flush();
+        }
+        if quoted.is_empty() {
+            return;
+        }
+        // Blanks at the line's end break it.
+        let end = &line[line.trim_end().len()..];
+        let first = self.open.is_none();
+        self.text(&format!("{}{end}", if first { body } else { quoted }));
+        self.quote = depth;
+    }
+
+    /// Whether `body` is the ruler below a table's head, which is then a row.
+    fn table_head(&mut self, body: &str) -> bool {
+        let Some(columns) = ruler(body) else {
+            return false;
+        };
+        let (Some((BlockKind::Paragraph, text)), Some((head, before)), 0) =
+            (&mut self.open, &self.last, self.quote)
+        else {
+            return false;
+        };
+        let head = head.clone();
+        if cells(&head).len() != columns {
+            return false;
+        }
+        text.truncate(*before);
+        self.flush();
+        self.row(&head);
+        self.table = Some(columns);
+        true
+    }
+
     /// A line of running text.
     fn text(&mut self, line: &str) {
+        let before = self.open.as_ref().map_or(0, |(_, text)| text.len());
+        self.last = Some((line.trim().to_owned(), before));
         let hard = line.ends_with("  ") || line.ends_with('\\');
         let body = line.trim().trim_end_matches('\\');
         match &mut self.open {
@@ -134,17 +266,11 @@ impl State {
     }
 
     fn row(&mut self, body: &str) {
-        let inner = &body[1..body.len() - 1];
-        let ruler = |c| matches!(c, '-' | ':' | '|' | ' ');
-        if inner.chars().all(ruler) && inner.contains('-') {
+        let mark = |c| matches!(c, '-' | ':' | '|' | ' ');
+        if body.starts_with('|') && body.chars().all(mark) && body.contains('-') {
             return;
         }
-        let inner = inner.replace("\\|", "\u{0}");
-        let cells: Vec<_> = inner
-            .split('|')
-            .map(|cell| cell.trim().replace('\u{0}', "|"))
-            .collect();
-        self.push(BlockKind::TableRow, &cells.join("\t"));
+        self.push(BlockKind::TableRow, &cells(body).join("\t"));
     }
 
     fn push(&mut self, kind: BlockKind, text: &str) {
@@ -154,6 +280,9 @@ impl State {
     }
 
     fn flush(&mut self) {
+        self.quote = 0;
+        self.table = None;
+        self.last = None;
         if let Some((kind, text)) = self.open.take() {
             self.push(kind, text.trim_end());
         }
@@ -168,6 +297,40 @@ fn push_code(blocks: &mut Vec<Block>, lines: &[String]) {
     if !text.is_empty() {
         blocks.push(Block::text(BlockKind::Preformatted, text, None));
     }
+}
+
+/// The cells of a table's row, with pipes around it or without.
+fn cells(body: &str) -> Vec<String> {
+    let inner = body.replace("\\|", "\u{0}");
+    let inner = inner.strip_prefix('|').unwrap_or(&inner);
+    let inner = inner.strip_suffix('|').unwrap_or(inner);
+    let cells = inner.split('|');
+    cells
+        .map(|cell| cell.trim().replace('\u{0}', "|"))
+        .collect()
+}
+
+/// How many columns the ruler below a table's head has; `None` where a line is no ruler.
+fn ruler(body: &str) -> Option<usize> {
+    let is_ruled = |cell: &String| {
+        let cell = cell.strip_prefix(':').unwrap_or(cell);
+        let cell = cell.strip_suffix(':').unwrap_or(cell);
+        !cell.is_empty() && cell.bytes().all(|byte| byte == b'-')
+    };
+    if !body.contains('|') || !body.contains('-') {
+        return None;
+    }
+    let cells = cells(body);
+    cells.iter().all(is_ruled).then_some(cells.len())
+}
+
+/// How deep in block quotes a line stands, and the line without their marks.
+fn quote(body: &str) -> (usize, &str) {
+    let (mut depth, mut rest) = (0, body);
+    while let Some(inner) = rest.strip_prefix('>') {
+        (depth, rest) = (depth + 1, inner.trim_start());
+    }
+    (depth, rest)
 }
 
 /// Leading spaces, which are one byte each.

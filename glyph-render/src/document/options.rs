@@ -24,7 +24,8 @@ pub struct Limits {
     /// Pixels of one page image, or of one image in a PDF page that is drawn; 100 million by
     /// default (A3 at 600 dpi has 70 million).
     pub max_image_pixels: u64,
-    /// Pixels of all page images of a document together, one byte each; 2^31 by default.
+    /// Pixels of all page images of a document together, where one with colours counts four times,
+    /// as many as the bytes that it takes; 2^32 by default.
     pub max_total_pixels: u64,
 }
 
@@ -37,7 +38,7 @@ impl Default for Limits {
             max_stream_bytes: 32 << 20,
             max_pages: 20_000,
             max_image_pixels: 100_000_000,
-            max_total_pixels: 1 << 31,
+            max_total_pixels: 1 << 32,
         }
     }
 }

@@ -64,8 +64,9 @@ pub(crate) struct CellLines<'a, I> {
     columns: usize,
     opportunities: I,
     unit_start: usize,
-    /// The break found beyond a tab that ended the unit before it.
-    held: Option<(usize, After)>,
+    /// The break found beyond a tab that ended the unit before it, and where the content before
+    /// that break ends.
+    held: Option<(usize, After, usize)>,
     pending: Option<Unit>,
     start: usize,
     /// Whether the line at `start` begins a paragraph.
@@ -90,23 +91,20 @@ impl<'a> CellLines<'a, ()> {
     }
 }
 
-fn last_visible(text: &str) -> Option<char> {
-    text.chars()
-        .rev()
-        .find(|&c| c.is_whitespace() || half_cells(c) > 0)
-}
-
 impl<I: Iterator<Item = (usize, BreakOpportunity)>> CellLines<'_, I> {
     fn next_unit(&mut self) -> Option<Unit> {
         let start = self.unit_start;
         if start >= self.text.len() {
             return None;
         }
-        let (end, after) = self.held.take().unwrap_or_else(|| self.next_break(start));
+        let (end, after, content_end) = self.held.take().unwrap_or_else(|| {
+            let (end, after) = self.next_break(start);
+            let content = self.text[start..end].trim_end();
+            (end, after, start + content.len())
+        });
         // A tab's width depends on its column, so a unit holds tabs at its end only.
-        let content = self.text[start..end].trim_end();
-        if let Some(tab) = content.find('\t') {
-            self.held = Some((end, after));
+        if let Some(tab) = self.text[start..content_end].find('\t') {
+            self.held = Some((end, after, content_end));
             self.unit_start = start + tab + 1;
             return Some(self.measure(start..self.unit_start, After::Space));
         }
@@ -115,6 +113,8 @@ impl<I: Iterator<Item = (usize, BreakOpportunity)>> CellLines<'_, I> {
     }
 
     fn next_break(&mut self, start: usize) -> (usize, After) {
+        // The last character that is seen, of those up to `looked`.
+        let (mut before, mut looked) = (None, start);
         loop {
             let Some((at, kind)) = self.opportunities.next() else {
                 return (self.text.len(), After::Newline);
@@ -125,7 +125,10 @@ impl<I: Iterator<Item = (usize, BreakOpportunity)>> CellLines<'_, I> {
             if kind == BreakOpportunity::Mandatory {
                 return (at, After::Newline);
             }
-            let before = last_visible(&self.text[start..at]);
+            let mut new = self.text[looked..at].chars().rev();
+            let seen = new.find(|&c| c.is_whitespace() || half_cells(c) > 0);
+            before = seen.or(before);
+            looked = at;
             if before.is_some_and(char::is_whitespace) {
                 return (at, After::Space);
             }
@@ -202,7 +205,14 @@ impl<I: Iterator<Item = (usize, BreakOpportunity)>> Iterator for CellLines<'_, I
                     return Some(self.finish(end, drawn, false));
                 }
                 let (at, mut width) = self.cut(&unit, column);
-                let rest = self.measure(at..unit.range.end, unit.after);
+                // Measured anew, each line of a word that fills thousands would count the rest.
+                let start = unit.range.start;
+                let taken: usize = self.text[start..at].chars().map(half_cells).sum();
+                let rest = Unit {
+                    range: at..unit.range.end,
+                    width: unit.width - taken,
+                    ..unit.clone()
+                };
                 // A unit may hold spaces, such as one before a closing bracket.
                 let drawn = self.text[unit.range.start..at].trim_end().len() + unit.range.start;
                 width -= self.text[drawn..at].chars().map(half_cells).sum::<usize>();
@@ -221,5 +231,31 @@ impl<I: Iterator<Item = (usize, BreakOpportunity)>> Iterator for CellLines<'_, I
                 return Some(self.finish(unit.range.end, drawn, true));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Half a million of them took minutes where every break looked back over all before it, and
+    /// every line of a long word measured the rest.
+    #[test]
+    fn long_words_are_walked_once() {
+        let started = std::time::Instant::now();
+        for text in [
+            "\u{3164}".repeat(500_000),
+            "a".repeat(4_000_000),
+            format!("{}{}", "\t)".repeat(300_000), " ".repeat(300_000)),
+        ] {
+            let mut end = 0;
+            for line in CellLines::new(&text, 96) {
+                assert_eq!(line.range.start, end);
+                end = line.range.end;
+            }
+            assert_eq!(end, text.len());
+        }
+        let took = started.elapsed();
+        assert!(took.as_secs() < 20, "{took:?}");
     }
 }

@@ -56,6 +56,14 @@ struct Pen {
     before: Option<char>,
 }
 
+/// The text up to a break.
+struct Unit {
+    range: Range<usize>,
+    /// Where the white space at the end begins.
+    content_end: usize,
+    mandatory: bool,
+}
+
 /// Splits a text into lines of a width in pixels.
 pub(crate) struct FlowLines<'a, W, I> {
     text: &'a str,
@@ -72,7 +80,7 @@ pub(crate) struct FlowLines<'a, W, I> {
     scan: Scan,
     /// Widths of a paragraph's first line and of its others.
     room: (f32, f32),
-    pending: Option<(Range<usize>, bool)>,
+    pending: Option<Unit>,
     unit_start: usize,
     start: usize,
     first: bool,
@@ -105,8 +113,8 @@ impl<'a, W: Widths> FlowLines<'a, W, ()> {
 }
 
 impl<W: Widths, I: Iterator<Item = (usize, BreakOpportunity)>> FlowLines<'_, W, I> {
-    /// The text up to the next break, and whether the break is mandatory.
-    fn next_unit(&mut self) -> Option<(Range<usize>, bool)> {
+    /// The text up to the next break.
+    fn next_unit(&mut self) -> Option<Unit> {
         let (start, origin) = (self.unit_start, self.origin);
         let opportunities = match &mut self.opportunities {
             Some(opportunities) => opportunities,
@@ -114,8 +122,12 @@ impl<W: Widths, I: Iterator<Item = (usize, BreakOpportunity)>> FlowLines<'_, W, 
         };
         let (end, kind) = opportunities.find(|(at, _)| origin + *at > start)?;
         self.unit_start = origin + end;
-        let mandatory = kind == BreakOpportunity::Mandatory;
-        Some((start..self.unit_start, mandatory))
+        let range = start..self.unit_start;
+        Some(Unit {
+            content_end: start + self.text[range.clone()].trim_end().len(),
+            range,
+            mandatory: kind == BreakOpportunity::Mandatory,
+        })
     }
 
     /// The next line, where it is printable ASCII and the place of its break is plain to see: the
@@ -140,6 +152,18 @@ impl<W: Widths, I: Iterator<Item = (usize, BreakOpportunity)>> FlowLines<'_, W, 
     /// Where the pen stands after `text`.
     fn walk(&self, text: &str, pen: Pen) -> Pen {
         text.chars().fold(pen, |pen, c| self.step(pen, c))
+    }
+
+    /// The same, or how much of `text` it takes to be beyond `room`: the pen never goes back, so
+    /// that what follows need not be walked.
+    fn walk_within(&self, text: &str, mut pen: Pen, room: f32) -> Result<Pen, usize> {
+        for (at, c) in text.char_indices() {
+            pen = self.step(pen, c);
+            if pen.x > room {
+                return Err(at + c.len_utf8());
+            }
+        }
+        Ok(pen)
     }
 
     fn step(&self, pen: Pen, c: char) -> Pen {
@@ -221,32 +245,42 @@ impl<W: Widths, I: Iterator<Item = (usize, BreakOpportunity)>> Iterator for Flow
         let mut pen = Pen::default();
         let mut drawn = (self.start, 0.0);
         loop {
-            let Some((unit, mandatory)) = self.pending.take().or_else(|| self.next_unit()) else {
+            let Some(unit) = self.pending.take().or_else(|| self.next_unit()) else {
                 let end = self.text.len();
                 return (self.start < end).then(|| self.finish(end, drawn, true));
             };
-            let content_end = unit.start + self.text[unit.clone()].trim_end().len();
-            let content = &self.text[unit.start..content_end];
-            let after = self.walk(content, pen);
-            if !content.is_empty() && after.x > room {
-                if unit.start > self.start {
-                    let end = unit.start;
-                    self.pending = Some((unit, mandatory));
-                    return Some(self.finish(end, drawn, false));
+            let Unit {
+                range, content_end, ..
+            } = &unit;
+            let (start, content_end) = (range.start, *content_end);
+            let content = &self.text[start..content_end];
+            let after = match self.walk_within(content, pen, room) {
+                Ok(after) => after,
+                Err(_) if start > self.start => {
+                    self.pending = Some(unit);
+                    return Some(self.finish(start, drawn, false));
                 }
-                let (length, pen) = self.cut(content, room);
-                let cut = unit.start + length;
-                if cut < content_end {
-                    self.pending = Some((cut..unit.end, mandatory));
-                    return Some(self.finish(cut, (cut, pen.x), false));
+                Err(over) => {
+                    // Where clusters end before the character that is over does not depend on
+                    // what follows it.
+                    let (length, cut_pen) = self.cut(&content[..over], room);
+                    let cut = start + length;
+                    if cut < content_end {
+                        self.pending = Some(Unit {
+                            range: cut..unit.range.end,
+                            ..unit
+                        });
+                        return Some(self.finish(cut, (cut, cut_pen.x), false));
+                    }
+                    self.walk(content, pen)
                 }
-            }
+            };
             if !content.is_empty() {
                 drawn = (content_end, after.x);
             }
-            pen = self.walk(&self.text[content_end..unit.end], after);
-            if mandatory {
-                return Some(self.finish(unit.end, drawn, true));
+            pen = self.walk(&self.text[content_end..unit.range.end], after);
+            if unit.mandatory {
+                return Some(self.finish(unit.range.end, drawn, true));
             }
         }
     }
@@ -254,6 +288,8 @@ impl<W: Widths, I: Iterator<Item = (usize, BreakOpportunity)>> Iterator for Flow
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use proptest::prelude::*;
 
     use super::*;
@@ -264,6 +300,8 @@ mod tests {
     struct Mono {
         /// Advances by byte, for the walk over ASCII.
         ascii: Option<Box<[f32; 256]>>,
+        /// How often an advance was asked for.
+        asked: AtomicUsize,
     }
 
     impl Mono {
@@ -274,12 +312,14 @@ mod tests {
             };
             Self {
                 ascii: Some(Box::new(std::array::from_fn(advance))),
+                asked: AtomicUsize::new(0),
             }
         }
     }
 
     impl Widths for Mono {
         fn advance(&self, c: char) -> f32 {
+            self.asked.fetch_add(1, Ordering::Relaxed);
             7.0 * half_cells(c) as f32
         }
 
@@ -333,6 +373,19 @@ mod tests {
         assert_eq!(lines(&family.repeat(4), 7), [family; 4]);
         let accents = "e\u{301}\u{327}".repeat(9);
         assert!(lines(&accents, 4).iter().all(|line| line.starts_with('e')));
+    }
+
+    #[test]
+    fn long_words_are_walked_a_few_times() {
+        for word in ["x", "\u{1100}", "x\u{301}", "👩\u{200D}"] {
+            let mono = [Mono::default()];
+            let text = format!("{}{}", word.repeat(50_000), " ".repeat(1000));
+            let lines = FlowLines::new(&text, &mono, ClassCursor::default(), (560.0, 560.0));
+            let lengths: usize = lines.map(|line| line.range.len()).sum();
+            assert_eq!(lengths, text.len());
+            let asked = mono[0].asked.load(Ordering::Relaxed);
+            assert!(asked < 10 * text.chars().count(), "{word:?}: {asked}");
+        }
     }
 
     #[test]

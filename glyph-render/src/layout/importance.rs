@@ -209,6 +209,12 @@ fn hash(chars: impl Iterator<Item = char>) -> u64 {
     })
 }
 
+/// The natural logarithm in units of 2^-16: its last bits are not the same on every machine, and
+/// passages are ranked by it.
+fn ln(value: f64) -> i64 {
+    (value.ln() * 65_536.0).round() as i64
+}
+
 /// In how many passages each term is.
 #[derive(Debug, Default)]
 struct Frequencies {
@@ -234,16 +240,17 @@ impl Frequencies {
         let mut found = Vec::new();
         terms(passage, |term| found.push(term));
         found.sort_unstable();
-        let (mut sum, mut count) = (0.0, 0usize);
+        let (mut sum, mut count) = (0i64, 0usize);
         for group in found.chunk_by(|a, b| a == b) {
             if query.is_some_and(|query| !query.contains(&group[0])) {
                 continue;
             }
             count += 1;
             let df = self.by_term.get(&group[0]).copied().unwrap_or(1);
-            let idf = (self.passages as f32 / df as f32).ln();
-            sum += (1.0 + (group.len() as f32).ln()) * idf;
+            let idf = ln(f64::from(self.passages) / f64::from(df));
+            sum += ((65_536 + ln(group.len() as f64)) * idf) >> 16;
         }
+        let sum = sum as f32;
         // A query's score is a sum, so that passages with more of it win.
         match query {
             Some(_) => sum,
@@ -303,6 +310,20 @@ mod tests {
         let tenth = Importance::new(12.0, 8.0).share(0.1);
         let found = classes(&lines, &tenth);
         assert_eq!(found, [1, 1, 1, 1, 0, 1, 1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn scores_are_whole_numbers() {
+        // 65,536 ln 2 = 45,426.09...
+        assert_eq!((ln(2.0), ln(1.0)), (45_426, 0));
+        let mut frequencies = Frequencies::default();
+        for passage in ["one two two", "two three", "three four"] {
+            frequencies.add(passage);
+        }
+        let query = HashSet::from([hash("two".chars())]);
+        let score = frequencies.score("one two two", Some(&query));
+        // (1 + ln 2) ln (3 / 2) = 0.6865...
+        assert_eq!(score, 44_991.0);
     }
 
     #[test]

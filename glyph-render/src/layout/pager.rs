@@ -68,6 +68,9 @@ pub(crate) trait LineBreaker: Send + Sync {
     /// Whether lines carry codes, so that every block must begin on some line.
     fn is_coded(&self) -> bool;
 
+    /// The width of a line's drawn part, where it was left by a split.
+    fn width(&self, text: &Prepared<'_>, line: &Line) -> f32;
+
     /// How much of a line has room for its code; `None` where all of it has.
     fn split(&self, text: &Prepared<'_>, line: &Line, starts: &[BlockStart]) -> Option<Split>;
 }
@@ -77,8 +80,8 @@ pub(crate) trait LineBreaker: Send + Sync {
 pub(crate) enum Split {
     /// So many block starts, and no text.
     Starts(usize),
-    /// The text before an offset of the display text; and the widths of both parts.
-    At(usize, (f32, f32)),
+    /// The text before an offset of the display text.
+    At(usize),
 }
 
 /// Fills pages with lines, one page at a time.
@@ -105,8 +108,9 @@ struct Current<'a> {
     source_page: Option<u32>,
     text: Arc<Prepared<'a>>,
     lines: Lines<'a>,
-    /// The rest of a line that was split.
-    rest: Option<Line>,
+    /// The rest of a line that was split, and whether its width is still to be told: told of
+    /// every rest, a line of many splits would be walked once for each.
+    rest: Option<(Line, bool)>,
     /// Blocks that begin with the next line.
     starts: Range<usize>,
     /// The gap still to be left before the block's first line.
@@ -270,7 +274,10 @@ impl Current<'_> {
         breaker: &impl LineBreaker,
         document: &Document,
     ) -> Option<(Line, Range<usize>)> {
-        let line = self.rest.take().or_else(|| self.lines.next())?;
+        let (mut line, unmeasured) = match self.rest.take() {
+            Some(rest) => rest,
+            None => (self.lines.next()?, false),
+        };
         let starts = std::mem::replace(&mut self.starts, 0..0);
         let split = match starts.len() {
             0 => breaker.split(&self.text, &line, &[]),
@@ -278,16 +285,23 @@ impl Current<'_> {
             _ => breaker.split(&self.text, &line, &block_starts(document, &starts)),
         };
         match split {
-            None => Some((line, starts)),
-            Some(Split::At(at, widths)) => {
-                let (line, rest) = line.cut(at, widths);
-                self.rest = Some(rest);
+            None => {
+                if unmeasured {
+                    line.width = breaker.width(&self.text, &line);
+                }
+                Some((line, starts))
+            }
+            Some(Split::At(at)) => {
+                let (mut line, rest) = line.cut(at);
+                line.width = breaker.width(&self.text, &line);
+                self.rest = Some((rest, true));
                 Some((line, starts))
             }
             Some(Split::Starts(n)) => {
                 let blank = line.blank_before();
                 // Where blocks only are left, the last blank line is the line itself.
-                self.rest = (n < starts.len() || !line.range.is_empty()).then_some(line);
+                let more = n < starts.len() || !line.range.is_empty();
+                self.rest = more.then_some((line, unmeasured));
                 self.starts = starts.start + n..starts.end;
                 Some((blank, starts.start..starts.start + n))
             }

@@ -1,6 +1,7 @@
 //! Short texts outside the lines.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, RwLock};
 
 use super::PageMut;
@@ -11,7 +12,6 @@ use crate::layout::half_cells;
 /// A glyph's coverage and where it lies from the pen.
 #[derive(Debug, Default)]
 pub(super) struct Letter {
-    advance: f32,
     left: i32,
     /// From the baseline up to the bitmap's top edge.
     rise: i32,
@@ -26,6 +26,16 @@ pub(super) struct Letters {
     scale: f32,
     antialias: bool,
     drawn: RwLock<HashMap<char, Arc<Letter>>>,
+    extents: RwLock<HashMap<char, Extent>>,
+}
+
+/// How far a letter reaches, which is known before it is rasterised.
+#[derive(Debug, Clone, Copy, Default)]
+struct Extent {
+    advance: f32,
+    /// Columns from the pen that it may draw on.
+    left: i32,
+    right: i32,
 }
 
 impl Letters {
@@ -36,6 +46,7 @@ impl Letters {
             scale,
             antialias,
             drawn: RwLock::default(),
+            extents: RwLock::default(),
         }
     }
 
@@ -55,6 +66,41 @@ impl Letters {
         Arc::clone(drawn.entry(c).or_insert(letter))
     }
 
+    fn extent(&self, c: char) -> Extent {
+        let known = self.extents.read().unwrap_or_else(|lock| lock.into_inner());
+        if let Some(extent) = known.get(&c) {
+            return *extent;
+        }
+        drop(known);
+        let extent = match self.fonts.find(c) {
+            _ if half_cells(c) == 0 => Extent::default(),
+            Some((outline, _)) => {
+                let metrics = outline.metrics(self.px);
+                let right = metrics.xmin + metrics.width as i32;
+                // Letters are squeezed to whole pixels.
+                Extent {
+                    advance: metrics.advance_width * self.scale,
+                    left: (metrics.xmin as f32 * self.scale).floor() as i32 - 1,
+                    right: (right as f32 * self.scale).ceil() as i32 + 1,
+                }
+            }
+            None => {
+                let (width, _) = self.frame_size(c);
+                Extent {
+                    advance: width as f32 + 1.0,
+                    left: 0,
+                    right: width as i32,
+                }
+            }
+        };
+        let mut extents = self
+            .extents
+            .write()
+            .unwrap_or_else(|lock| lock.into_inner());
+        extents.insert(c, extent);
+        extent
+    }
+
     fn raster(&self, c: char) -> Letter {
         if half_cells(c) == 0 {
             return Letter::default();
@@ -64,7 +110,6 @@ impl Letters {
         };
         let (metrics, bitmap) = outline.rasterize(self.px);
         let mut letter = Letter {
-            advance: metrics.advance_width * self.scale,
             left: metrics.xmin,
             rise: metrics.ymin + metrics.height as i32,
             width: metrics.width,
@@ -79,17 +124,22 @@ impl Letters {
         letter
     }
 
-    /// An empty frame, for a character without a glyph.
-    fn frame(&self, c: char) -> Letter {
+    /// Width and height of the frame of a character without a glyph.
+    fn frame_size(&self, c: char) -> (usize, usize) {
         let height = (self.px * 0.7).round().max(2.0) as usize;
         let width = ((self.px * self.scale * 0.5).round() as usize).max(2) * half_cells(c);
+        (width, height)
+    }
+
+    /// An empty frame, for a character without a glyph.
+    fn frame(&self, c: char) -> Letter {
+        let (width, height) = self.frame_size(c);
         let blank = c.is_whitespace();
         let edge = |i: usize| {
             let (x, y) = (i % width, i / width);
             x == 0 || y == 0 || x + 1 == width || y + 1 == height
         };
         Letter {
-            advance: width as f32 + 1.0,
             left: 0,
             rise: height as i32,
             width,
@@ -101,7 +151,7 @@ impl Letters {
 
     /// Width of a text in pixels.
     pub(super) fn width(&self, text: &str) -> f32 {
-        text.chars().map(|c| self.get(c).advance).sum()
+        text.chars().map(|c| self.extent(c).advance).sum()
     }
 
     /// Draws a text from `x` on; clipped to the page.
@@ -113,33 +163,43 @@ impl Letters {
         tone: Tone,
         page: &mut PageMut<'_>,
     ) {
-        let (width, height) = (page.width as i32, page.height() as i32);
-        self.stamp(text, x, baseline, |x, y, coverage| {
+        let (width, height) = (page.width as i64, page.height() as i64);
+        self.stamp(text, x, baseline, 0..width, |x, y, coverage| {
             if coverage > 0 && (0..width).contains(&x) && (0..height).contains(&y) {
                 page.pixels[(y * width + x) as usize] = tone.grey(tone.ink(coverage));
             }
         });
     }
 
-    /// Calls `dot` with every pixel of a text.
+    /// Calls `dot` with every pixel of a text's letters that reach one of the columns.
     pub(super) fn stamp(
         &self,
         text: &str,
         mut x: f32,
         baseline: i32,
-        mut dot: impl FnMut(i32, i32, u8),
+        columns: Range<i64>,
+        mut dot: impl FnMut(i64, i64, u8),
     ) {
         for c in text.chars() {
+            let extent = self.extent(c);
+            let pen = x.round() as i64;
+            x += extent.advance;
+            // Letters as large as a page take as much memory, so that those beside it are left out.
+            if pen + i64::from(extent.right) <= columns.start
+                || pen + i64::from(extent.left) >= columns.end
+            {
+                continue;
+            }
             let letter = self.get(c);
-            let (left, top) = (x.round() as i32 + letter.left, baseline - letter.rise);
+            let left = pen + i64::from(letter.left);
+            let top = i64::from(baseline) - i64::from(letter.rise);
             if letter.width > 0 {
                 for (row, coverage) in letter.coverage.chunks_exact(letter.width).enumerate() {
                     for (column, coverage) in coverage.iter().enumerate() {
-                        dot(left + column as i32, top + row as i32, *coverage);
+                        dot(left + column as i64, top + row as i64, *coverage);
                     }
                 }
             }
-            x += letter.advance;
         }
     }
 }

@@ -87,28 +87,39 @@ impl Mask {
         let [sin, cos] = [sin, cos].map(|value| (value * 65_536.0).round() as i64);
         let px = px.unwrap_or_else(|| fit(text, fonts, (self.width, height), (sin, cos)));
         let letters = Letters::new(fonts, px, 1.0, true);
-        let (text_width, text_height) = (letters.width(text).ceil() as i32, (px * 1.5) as i32);
+        let (text_width, text_height) = (letters.width(text).ceil() as i64, (px * 1.5) as i64);
         if text_width <= 0 || text_height <= 0 {
             return;
         }
-        let mut plate = vec![0u8; (text_width * text_height) as usize];
-        letters.stamp(text, 0.0, (px * 1.1) as i32, |x, y, coverage| {
-            if (0..text_width).contains(&x) && (0..text_height).contains(&y) {
-                let dot = &mut plate[(y * text_width + x) as usize];
-                *dot = (*dot).max(coverage);
-            }
-        });
-        let at = |x: i64, y: i64| {
-            let inside =
-                (0..i64::from(text_width)).contains(&x) && (0..i64::from(text_height)).contains(&y);
-            match inside {
-                true => i64::from(plate[(y * i64::from(text_width) + x) as usize]),
-                false => 0,
-            }
-        };
         // The capitals' middle lies on the page's middle. Halves of pixels, 16 bits.
         let half = |n: i64| n * 32_768;
-        let (middle_x, middle_y) = (i64::from(text_width), (f64::from(px) * 1.5).round() as i64);
+        let (middle_x, middle_y) = (text_width, (f64::from(px) * 1.5).round() as i64);
+        // A text may be far longer than what can reach the page.
+        let (w, h) = (self.width as i64, height as i64);
+        let reached = |middle: i64, length: i64, (across, down): (i64, i64)| {
+            let reach = (w * across.abs() + h * down.abs()) / (2 << 16) + 2;
+            (middle / 2 - reach).max(0)..(middle / 2 + reach + 1).min(length)
+        };
+        let columns = reached(middle_x, text_width, (cos, sin));
+        let rows = reached(middle_y, text_height, (sin, cos));
+        let index = |x: i64, y: i64| {
+            let inside = columns.contains(&x) && rows.contains(&y);
+            let plate_width = columns.end - columns.start;
+            inside.then(|| ((y - rows.start) * plate_width + x - columns.start) as usize)
+        };
+        let mut plate = vec![0u8; columns.clone().count() * rows.clone().count()];
+        letters.stamp(
+            text,
+            0.0,
+            (px * 1.1) as i32,
+            columns.clone(),
+            |x, y, coverage| {
+                if let Some(at) = index(x, y) {
+                    plate[at] = plate[at].max(coverage);
+                }
+            },
+        );
+        let at = |x: i64, y: i64| index(x, y).map_or(0, |at| i64::from(plate[at]));
         let levels = i64::from(watermark.levels);
         for y in 0..height as i64 {
             let dy = 2 * y + 1 - height as i64;
@@ -118,11 +129,7 @@ impl Mask {
                 let u = half(middle_x) + (dx * cos - dy * sin) / 2 - 32_768;
                 let v = half(middle_y) + (dx * sin + dy * cos) / 2 - 32_768;
                 let (left, top) = (u >> 16, v >> 16);
-                if left < -1
-                    || top < -1
-                    || left >= i64::from(text_width)
-                    || top >= i64::from(text_height)
-                {
+                if left < -1 || top < -1 || left >= text_width || top >= text_height {
                     continue;
                 }
                 let (fu, fv) = ((u & 0xFFFF) >> 8, (v & 0xFFFF) >> 8);

@@ -1,6 +1,6 @@
 //! Pages as image files.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
@@ -14,6 +14,8 @@ use crate::error::RenderError;
 const MAX_SIDE: u32 = 20_000;
 /// The most pixels of an image that is read.
 const MAX_PIXELS: u64 = 100_000_000;
+/// The most bytes of an image file that is read.
+const MAX_FILE: u64 = 512 << 20;
 
 const STYLE: &str = "glyph:style";
 const NUMBER: &str = "glyph:page";
@@ -115,17 +117,28 @@ impl Page {
     /// Reads a page from any PNG or JPEG file; see [`Page::from_image_bytes`].
     ///
     /// # Errors
-    /// When the file cannot be read, is no PNG or JPEG, or is too large.
+    /// When the file cannot be read, is no PNG or JPEG, or is larger than 512 MiB.
     pub fn read_png(path: impl AsRef<Path>) -> Result<Self, RenderError> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| RenderError::Io {
+        let name = path.display().to_string();
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(path);
+        let read = file.and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+        read.map_err(|source| RenderError::Io {
             path: path.to_owned(),
             source,
         })?;
-        Self::from_image_bytes(&path.display().to_string(), &bytes)
+        if bytes.len() as u64 > MAX_FILE {
+            return Err(RenderError::Image {
+                name,
+                reason: format!("expected at most {MAX_FILE} bytes, found more"),
+            });
+        }
+        Self::from_image_bytes(&name, &bytes)
     }
 
-    /// Decodes any PNG or JPEG to grey; transparent parts become white. The page
+    /// Decodes any PNG or JPEG to grey, as [`Document::open`](crate::Document::open) does, with
+    /// its colours beside where it has any; transparent parts become white. The page
     /// number and the cell grid come back where [`Page::to_png`] stored them;
     /// otherwise the page has number 1 and no grid. It has no lines, because
     /// the file does not hold the text. `name` is for messages.
@@ -167,12 +180,13 @@ impl Page {
         image.apply_orientation(orientation);
         let (width, height) = (image.width(), image.height());
         let (number, layout) = chunks(bytes, width, height);
+        let (pixels, color) = channels(image);
         Ok(Self {
             number,
             width,
             height,
-            pixels: grey(image),
-            color: None,
+            pixels,
+            color,
             lines: Vec::new(),
             layout,
         })
@@ -224,23 +238,48 @@ fn fits(grid: &CellLayout, width: u32, height: u32) -> bool {
     counts.iter().all(|&n| n > 0) && across <= u64::from(width) && down <= u64::from(height)
 }
 
-/// Grey values over a white background.
-fn grey(image: DynamicImage) -> Vec<u8> {
-    match image {
-        DynamicImage::ImageLuma8(image) => image.into_raw(),
-        other => other
-            .to_rgba8()
-            .pixels()
-            .map(|pixel| {
-                let [r, g, b, a] = pixel.0;
-                on_white(luminance(r, g, b), a)
-            })
-            .collect(),
+/// Grey values over a white background, and red, green and blue bytes where there is colour.
+pub(crate) fn channels(image: DynamicImage) -> (Vec<u8>, Option<Vec<u8>>) {
+    let kind = image.color();
+    if !kind.has_color() {
+        let grey = match kind.has_alpha() {
+            true => {
+                let image = image.into_luma_alpha8();
+                image.pixels().map(|p| on_white(p.0[0], p.0[1])).collect()
+            }
+            false => image.into_luma8().into_raw(),
+        };
+        return (grey, None);
     }
+    let image = image.into_rgba8();
+    let grey = image.pixels().map(|pixel| {
+        let [r, g, b, a] = pixel.0;
+        on_white(luminance(r, g, b), a)
+    });
+    let grey = grey.collect();
+    let color: Vec<u8> = image
+        .pixels()
+        .flat_map(|pixel| {
+            let [r, g, b, a] = pixel.0;
+            [r, g, b].map(|channel| on_white(channel, a))
+        })
+        .collect();
+    (grey, Some(color).filter(|color| is_colored(color)))
+}
+
+/// Channels of a pixel that lie no further apart are grey: JPEG and scanners tint what is.
+const TINT: u8 = 8;
+
+/// Whether a picture of red, green and blue bytes shows more than grey.
+pub(crate) fn is_colored(rgb: &[u8]) -> bool {
+    rgb.chunks_exact(3).any(|p| {
+        let (low, high) = (p[0].min(p[1]).min(p[2]), p[0].max(p[1]).max(p[2]));
+        high - low > TINT
+    })
 }
 
 /// A grey value with alpha over white.
-pub(crate) fn on_white(grey: u8, alpha: u8) -> u8 {
+fn on_white(grey: u8, alpha: u8) -> u8 {
     let (grey, alpha) = (u32::from(grey), u32::from(alpha));
     ((grey * alpha + 255 * (255 - alpha) + 127) / 255) as u8
 }

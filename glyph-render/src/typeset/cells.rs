@@ -367,10 +367,6 @@ impl CellBreaker {
             && drawn.all(|c| matches!(self.sign(c), Sign::Shape { .. }))
             && text.replacements(&line.range).next().is_none()
     }
-
-    fn width(&self, text: &str) -> f32 {
-        text.chars().fold(0, advance) as f32
-    }
 }
 
 impl LineBreaker for CellBreaker {
@@ -380,6 +376,11 @@ impl LineBreaker for CellBreaker {
 
     fn is_coded(&self) -> bool {
         self.coded
+    }
+
+    fn width(&self, text: &Prepared<'_>, line: &Line) -> f32 {
+        let drawn = &text.text[line.range.start..line.draw_end];
+        drawn.chars().fold(0, advance) as f32
     }
 
     fn split(&self, text: &Prepared<'_>, line: &Line, starts: &[BlockStart]) -> Option<Split> {
@@ -397,7 +398,7 @@ impl LineBreaker for CellBreaker {
             );
             digits_for(code.len(), MARGIN_BITS) <= ROW_DIGITS
         };
-        split(text, line, starts, fits, |text| self.width(text))
+        split(text, line, starts, fits)
     }
 }
 

@@ -82,15 +82,33 @@ fn plain(c: char, sign: Sign, ops: &mut Ops) {
     }
 }
 
-/// How much of a line has room for its code, by a test of lines and a measure of text.
+/// Lines of more characters are tried in parts before they are tried as a whole.
+const LONG: usize = 4096;
+
+/// How much of a line has room for its code, by a test of lines.
 pub(super) fn split(
     text: &Prepared<'_>,
     line: &Line,
     starts: &[BlockStart],
     fits: impl Fn(&Line, &[BlockStart]) -> bool,
-    width: impl Fn(&str) -> f32,
 ) -> Option<Split> {
-    if fits(line, starts) {
+    let start = line.range.start;
+    let part = |at: usize| line.clone().cut(at).0;
+    // What does not fit need not be looked at to its end, which may be a megabyte away.
+    let chars = text.text[line.range.clone()].char_indices();
+    let mut chars = chars.map(|(at, c)| start + at + c.len_utf8());
+    let mut ends: Vec<usize> = chars.by_ref().take(LONG).collect();
+    let over = loop {
+        let known = ends.len();
+        let Some(&last) = ends.last().filter(|last| **last < line.range.end) else {
+            break false;
+        };
+        if !fits(&part(last), starts) {
+            break true;
+        }
+        ends.extend(chars.by_ref().take(known));
+    };
+    if !over && fits(line, starts) {
         return None;
     }
     let blank = line.blank_before();
@@ -100,12 +118,6 @@ pub(super) fn split(
             .find(|n| fits(&blank, &starts[..*n]));
         return Some(Split::Starts(most.unwrap_or(1).min(starts.len())));
     }
-    let start = line.range.start;
-    let ends: Vec<usize> = text.text[line.range.clone()]
-        .char_indices()
-        .map(|(at, c)| start + at + c.len_utf8())
-        .collect();
-    let part = |at: usize| line.clone().cut(at, (0.0, 0.0)).0;
     let mut most = ends.partition_point(|at| fits(&part(*at), starts));
     if most == 0 && starts.is_empty() {
         // The narrowest page has room for any one character.
@@ -114,11 +126,7 @@ pub(super) fn split(
     let Some(at) = most.checked_sub(1).map(|i| ends[i]) else {
         return Some(Split::Starts(starts.len()));
     };
-    let widths = (
-        width(&text.text[start..at.min(line.draw_end)]),
-        width(&text.text[at.min(line.draw_end)..line.draw_end]),
-    );
-    Some(Split::At(at, widths))
+    Some(Split::At(at))
 }
 
 /// What a page says of its place in the document.
@@ -213,4 +221,48 @@ fn first_block(document: &Document, lines: &[PlacedLine<'_>]) -> (u32, BlockStar
         empty: true,
     });
     (index as u32, start)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::config::Normalization;
+    use crate::document::BlockKind;
+
+    #[test]
+    fn long_lines_are_split_without_a_look_at_all_of_them() {
+        let source = "a".repeat(200_000);
+        let text = Prepared::new(&source, BlockKind::Paragraph, None, Normalization::None);
+        let mut line = Line {
+            range: 0..source.len(),
+            draw_end: source.len(),
+            width: 0.0,
+            first: true,
+            last: true,
+            class: 0,
+        };
+        let tried = Cell::new(0);
+        let room = Cell::new(100);
+        let fits = |line: &Line, _: &[BlockStart]| {
+            tried.set(tried.get() + line.range.len());
+            line.range.len() <= room.get()
+        };
+        let mut parts = 0;
+        while let Some(found) = split(&text, &line, &[], fits) {
+            assert_eq!(found, Split::At(line.range.start + 100));
+            let at = line.range.start + 100;
+            line = line.cut(at).1;
+            parts += 1;
+        }
+        assert_eq!(parts, 1999);
+        assert!(tried.get() < parts * 10 * LONG, "{}", tried.get());
+        // The same place as by halves of the whole.
+        line.range.start = 0;
+        room.set(70_000);
+        assert_eq!(split(&text, &line, &[], fits), Some(Split::At(70_000)));
+        room.set(200_000);
+        assert_eq!(split(&text, &line, &[], fits), None);
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::{Fixture, message, open};
 use glyph_render::{
-    Block, Document, DocumentError, Limits, OpenOptions, PageImage, RenderConfig, Renderer,
+    Block, Document, DocumentError, Limits, OpenOptions, Page, PageImage, RenderConfig, Renderer,
     Typesetter,
 };
 use image::{ImageFormat, Rgba, RgbaImage};
@@ -89,6 +89,45 @@ fn colours_are_kept_where_there_are_any() {
     }
     let error = typesetter.render(&torn).expect_err("an error").to_string();
     assert!(error.contains("bytes of its colours") && error.contains('6') && error.contains('5'));
+}
+
+#[test]
+fn both_ways_to_load_an_image_agree() {
+    let fixture = Fixture::new();
+    let colors = |x: u32, y: u32| Rgba([x as u8 * 9, y as u8 * 25, 255 - x as u8 * 3, 200]);
+    let image = RgbaImage::from_fn(20, 10, colors);
+    let bytes = encoded(&image.into(), ImageFormat::Png);
+    let path = fixture.file("a.png", &bytes);
+    let opened = Document::open(&path).expect("a page");
+    let opened = page(&opened, 0);
+    let read = Page::read_png(&path).expect("a page");
+    assert_eq!((&read.pixels, &read.color), (&opened.pixels, &opened.color));
+    assert!(read.color.is_some());
+    let every: Vec<u8> = (0..=255).collect();
+    let grey = image::GrayImage::from_raw(16, 16, every.clone()).expect("256 pixels");
+    let rgb = image::DynamicImage::from(grey.clone()).to_rgb8();
+    for image in [image::DynamicImage::from(grey), rgb.into()] {
+        let bytes = encoded(&image, ImageFormat::Png);
+        let read = Page::from_image_bytes("a", &bytes).expect("a page");
+        assert_eq!((&read.pixels, &read.color), (&every, &None));
+        let opened = open("a.png", bytes).expect("a page");
+        assert_eq!(page(&opened, 0).pixels, every);
+    }
+}
+
+#[test]
+fn colours_count_towards_all_pixels() {
+    let fixture = Fixture::new();
+    let colored = RgbaImage::from_pixel(10, 10, Rgba([255, 0, 0, 255]));
+    let path = fixture.file("a.png", encoded(&colored.into(), ImageFormat::Png));
+    fixture.file("b.png", encoded(&grey(10, 10, 7), ImageFormat::Png));
+    let folder = path.parent().expect("a folder");
+    let mut options = OpenOptions::default();
+    options.limits.max_total_pixels = 500;
+    assert!(Document::open_with(folder, &options).is_ok());
+    options.limits.max_total_pixels = 499;
+    let error = message(Document::open_with(folder, &options));
+    assert!(error.contains("500, over the limit of 499"), "{error}");
 }
 
 #[test]

@@ -127,6 +127,79 @@ fn markdown_becomes_blocks() {
 }
 
 #[test]
+fn tables_need_no_outer_pipes() {
+    use BlockKind::{Paragraph, TableRow};
+    let text = "Before\na | b\n--- | :-:\n1 | x\\|y\n| 2 | z |\n\nc | d\n\n\
+                one\ntwo | three\n--- | --- | ---\n";
+    let document = open("a.md", text).expect("markdown");
+    let expected = [
+        (Paragraph, "Before"),
+        (TableRow, "a\tb"),
+        (TableRow, "1\tx|y"),
+        (TableRow, "2\tz"),
+        // No ruler, or one of other columns.
+        (Paragraph, "c | d"),
+        (Paragraph, "one two | three --- | --- | ---"),
+    ];
+    assert_eq!(parts(&document), expected);
+}
+
+#[test]
+fn front_matter_is_no_text() {
+    use BlockKind::{Heading, Paragraph};
+    let text = "---\ntitle: \"On \\\"Time\\\"\"\ntags:\n  - a\n  - b\n---\n# Head\n\ntext\n";
+    let document = open("a.md", text).expect("markdown");
+    assert_eq!(document.title.as_deref(), Some("On \"Time\""));
+    assert_eq!(
+        parts(&document),
+        [(Heading(1), "Head"), (Paragraph, "text")]
+    );
+    let title = |front: &str| {
+        let text = format!("---\n{front}\n---\n# Head\n");
+        open("a.md", text).expect("markdown").title
+    };
+    assert_eq!(title("title: 'It''s' # so").as_deref(), Some("It's"));
+    assert_eq!(
+        title("a: 1\nTitle: C# in depth").as_deref(),
+        Some("C# in depth")
+    );
+    assert_eq!(
+        title("title: >-\n  two\n  lines\na: 1").as_deref(),
+        Some("two lines")
+    );
+    assert_eq!(title("layout: post").as_deref(), Some("Head"));
+    // Text between two rules.
+    let document = open("a.md", "---\n\nNote: this\n\n---\nmore").expect("markdown");
+    assert_eq!(
+        parts(&document),
+        [(Paragraph, "Note: this"), (Paragraph, "more")]
+    );
+    let document = open("a.md", "---\nkey: value, and no end").expect("markdown");
+    assert_eq!(parts(&document), [(Paragraph, "key: value, and no end")]);
+}
+
+#[test]
+fn quotes_are_marked_once() {
+    use BlockKind::{Heading, ListItem, Paragraph};
+    let text = "before\n> one\n> two\nlazy\n>\n> three  \n> four\n>> deep\n> > er\n\n\
+                - item\n> # Head\n> - a\n> - b\n\n> under\n---\nLast\n---\n";
+    let document = open("a.md", text).expect("markdown");
+    let expected = [
+        (Paragraph, "before"),
+        (Paragraph, "> one two lazy"),
+        (Paragraph, "> three\nfour"),
+        (Paragraph, ">> deep er"),
+        (ListItem, "- item"),
+        (Paragraph, "> # Head"),
+        (Paragraph, "> - a"),
+        (Paragraph, "> - b"),
+        (Paragraph, "> under"),
+        (Heading(2), "Last"),
+    ];
+    assert_eq!(parts(&document), expected);
+}
+
+#[test]
 fn an_open_fence_runs_to_the_end() {
     let document = open("a.md", "text\n~~~\ncode\n# no heading").expect("markdown");
     let parts = parts(&document);

@@ -156,6 +156,13 @@ fn bad_values_are_named() {
             r##"{"watermark": "x", "font-color": "#909090"}"##,
             "grey levels",
         ),
+        (r#"{"dpi": 72, "dpi": 96}"#, "\"dpi\" twice"),
+        (r#"{"font-size": 9, "font_size": 10}"#, "spelled one way"),
+        (
+            r#"{"watermark": {"text": "x", "levels": 1, "text": "y"}}"#,
+            "\"text\" twice",
+        ),
+        (r#"[72]"#, "an object of options"),
         (r#"{"line-numbers": "chapter"}"#, "document"),
         (r#"{"line-numbers": {"every": 0}}"#, "positive"),
         (r#"{"grid": "1px"}"#, "2 px apart"),

@@ -123,3 +123,36 @@ fn missing_glyphs_are_drawn_as_boxes() {
         assert!(page.pixels.iter().any(|&p| p < 8));
     }
 }
+
+/// How much of a page is darker than its paper.
+fn share_inked(page: &Page) -> f32 {
+    let inked = page.pixels.iter().filter(|pixel| **pixel < 255).count();
+    inked as f32 / page.pixels.len() as f32
+}
+
+#[test]
+fn watermarks_larger_than_the_page_are_cut() {
+    let large = r#"{"page-size": "100,80", "dpi": 600, "watermark":
+        {"text": "CONFIDENTIAL", "font-size": 2000}}"#;
+    let large = page(large, "x");
+    assert_eq!((large.width, large.height), (833, 667));
+    // Letters that fill the page and go on beyond it.
+    let some = page(
+        r#"{"page-size": "100,80", "watermark": {"text": "MMMMMMMM", "font-size": 60, "angle": 0}}"#,
+        "x",
+    );
+    assert!(share_inked(&some) > 0.2, "{}", share_inked(&some));
+    let titled = |font_size: &str| {
+        let json = format!(
+            r#"{{"page-size": "200,160", "header": "{{title}}",
+                "watermark": {{"text": "{{title}}"{font_size}}}}}"#
+        );
+        let mut document = Document::from_text("x");
+        document.title = Some("M一".repeat(1_000_000));
+        render(RenderConfig::from_json(&json).unwrap(), &document).swap_remove(0)
+    };
+    let started = std::time::Instant::now();
+    assert!(share_inked(&titled(r#", "font-size": 30"#)) > 0.05);
+    titled("");
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}

@@ -1,7 +1,7 @@
 //! The set lines of a page.
 
 use crate::document::DocumentError;
-use crate::document::images::is_colored;
+use crate::page::{is_colored, luminance};
 
 /// One line of text as it stands on the page, in points.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -54,11 +54,8 @@ pub(super) struct Raster {
 impl Raster {
     /// From four bytes a pixel: red, green, blue and one that is left out.
     pub(super) fn from_rgbx(width: u32, height: u32, bytes: &[u8]) -> Self {
-        let luma = |p: &[u8]| {
-            let sum = 2126 * u32::from(p[0]) + 7152 * u32::from(p[1]) + 722 * u32::from(p[2]);
-            ((sum + 5000) / 10_000) as u8
-        };
-        let pixels = bytes.chunks_exact(4).map(luma).collect();
+        let grey = |p: &[u8]| luminance(p[0], p[1], p[2]);
+        let pixels = bytes.chunks_exact(4).map(grey).collect();
         let color: Vec<u8> = bytes
             .chunks_exact(4)
             .flat_map(|p| [p[0], p[1], p[2]])

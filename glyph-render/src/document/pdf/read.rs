@@ -3,7 +3,7 @@
 use super::lines::{Backend, PageText};
 use super::reflow::Reflow;
 use crate::document::error::flat;
-use crate::document::images::check_total;
+use crate::document::images::{check_total, size};
 use crate::document::sniff::Source;
 use crate::document::{Block, Document, DocumentError, OpenOptions, PageImage};
 
@@ -42,7 +42,7 @@ pub(super) fn document<B: Backend>(
     }
     let mut reflow = Reflow::default();
     let mut blocks = Vec::new();
-    let (mut text_bytes, mut pixels) = (0, 0);
+    let (mut text_bytes, mut pixel_bytes) = (0, 0);
     for page in 1..=pages {
         backend.check(page)?;
         let (text, failed) = match backend.text(page) {
@@ -57,8 +57,8 @@ pub(super) fn document<B: Backend>(
         let raster = scanned.then(|| backend.draw(page, DPI, limits.max_image_pixels));
         match raster {
             Some(Ok(raster)) if !raster.is_blank() => {
-                pixels += raster.pixels.len() as u64;
-                check_total(&path, pixels, limits)?;
+                pixel_bytes += size(&raster.pixels, raster.color.as_deref());
+                check_total(&path, pixel_bytes, limits)?;
                 blocks.push(Block::Page(PageImage {
                     name: format!("page {page}"),
                     width: raster.width,

@@ -77,13 +77,16 @@ impl LineBreaker for FlowBreaker {
         self.span.is_some()
     }
 
+    fn width(&self, text: &Prepared<'_>, line: &Line) -> f32 {
+        walk(self.face(line), &text.text[line.range.start..line.draw_end])
+    }
+
     fn split(&self, text: &Prepared<'_>, line: &Line, starts: &[BlockStart]) -> Option<Split> {
         let span = self.span?;
         if starts.len() < 2 && self.surely_fits(text, line, span) {
             return None;
         }
         let fits = |line: &Line, starts: &[BlockStart]| self.columns(text, line, starts) <= span;
-        let face = self.face(line);
-        split(text, line, starts, fits, |text| walk(face, text))
+        split(text, line, starts, fits)
     }
 }
