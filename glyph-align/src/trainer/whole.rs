@@ -139,11 +139,11 @@ impl Trainable for WholeModel {
 
 #[cfg(test)]
 mod tests {
+    use burn::module::{ModuleVisitor, Param};
     use burn::optim::GradientsParams;
     use burn::tensor::TensorData;
     use glyph_decode::Cell;
     use glyph_encode::builtin::{PATCHES_PER_ROW, WINDOW_SIZE};
-    use burn::module::{ModuleVisitor, Param};
 
     use super::*;
     use crate::{CELLS_PER_ROW, ReadingLoss};

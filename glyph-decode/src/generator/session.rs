@@ -85,7 +85,7 @@ pub struct Session {
 enum Scores {
     Row(Vec<f32>),
     /// `[1, vocab_size]`.
-    Tensor(Tensor<2>),
+    Tensor(Box<Tensor<2>>),
 }
 
 impl Default for Scores {
@@ -277,7 +277,7 @@ impl Session {
                 let logits = self.model.forward_segments(&segments, cache, wanted)?;
                 match wanted {
                     LogitsFor::None => Scores::default(),
-                    _ => Scores::Tensor(logits),
+                    _ => Scores::Tensor(Box::new(logits)),
                 }
             }
         };
@@ -291,7 +291,7 @@ impl Session {
     /// where they lie in this machine's memory already, or some are no numbers.
     pub(super) fn best(&self) -> Result<Option<TokenLogprob>, DecodeError> {
         match &self.scores {
-            Scores::Tensor(logits) if !is_host(&logits.device()) => best_of(logits.clone()),
+            Scores::Tensor(logits) if !is_host(&logits.device()) => best_of(*logits.clone()),
             _ => Ok(None),
         }
     }
@@ -299,7 +299,7 @@ impl Session {
     /// The logits after what was read.
     pub(super) fn logits(&mut self) -> Result<&[f32], DecodeError> {
         if let Scores::Tensor(logits) = &self.scores {
-            self.scores = Scores::Row(floats(logits.clone().into_data())?);
+            self.scores = Scores::Row(floats(logits.as_ref().clone().into_data())?);
         }
         Ok(match &self.scores {
             Scores::Row(row) => row,

@@ -164,9 +164,7 @@ fn without_first_prefix(inner: &tokenizers::Tokenizer) -> Option<Box<tokenizers:
                 m.prepend_scheme = PrependScheme::Never;
                 true
             }
-            PreTokenizerWrapper::Sequence(steps) => {
-                steps.as_mut().iter_mut().map(change).any(|changed| changed)
-            }
+            PreTokenizerWrapper::Sequence(steps) => steps.as_mut().iter_mut().any(change),
             _ => false,
         }
     }

@@ -177,7 +177,7 @@ impl Words {
         let same = |other: &&str| self.words.contains(*other);
         self.words.contains(word)
             || match word.starts_with(is_han) {
-                true => han_synonyms(word).any(|(_, group)| group.iter().any(|w| same(&w))),
+                true => han_synonyms(word).any(|(_, group)| group.iter().any(&same)),
                 false => self.words.iter().any(|own| related(own, word)),
             }
     }

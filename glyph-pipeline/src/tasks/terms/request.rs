@@ -62,7 +62,7 @@ pub(crate) fn asked(text: &str) -> String {
     let sentences: Vec<String> = text
         .lines()
         .flat_map(split_sentences)
-        .map(|sentence| without_phrases(sentence))
+        .map(without_phrases)
         .collect();
     let asks = |sentence: &String| {
         sentence

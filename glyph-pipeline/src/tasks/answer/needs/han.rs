@@ -252,7 +252,7 @@ fn is_held(run: &[char], fact: bool, text: &Text, around: &Around<'_>) -> bool {
         // One ideograph beside others that stand there is another way to say it.
         let word = &run[at..end];
         let alone = word.len() == 1 && run.len() > 1;
-        if !alone && !(stands_around(word, around) && !has_rival(&run[end..], &said)) {
+        if !alone && (!stands_around(word, around) || has_rival(&run[end..], &said)) {
             return false;
         }
         at = end;
