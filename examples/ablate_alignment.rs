@@ -187,7 +187,7 @@ fn print(
         "| {name} | {:.2} % | {:.1} % | {:.3} | {cosine:.3} |",
         100.0 * model.cells_right(&inputs, device)?,
         100.0 * recall_at_1(&images, &texts, width),
-        spearman(&pairs(&images), &pairs(&texts)),
+        spearman(&pairs(&images), &pairs(&texts))?,
     );
     Ok(())
 }

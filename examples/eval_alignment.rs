@@ -122,7 +122,7 @@ fn run(args: &Args) -> Result<()> {
         let of_images = similarities(&pairs, &embeds, width);
         println!(
             "| {name} | {} |",
-            correlations(&pairs, &of_texts, &of_images)
+            correlations(&pairs, &of_texts, &of_images)?
         );
         plotted.get_or_insert(of_images);
     }
@@ -132,7 +132,7 @@ fn run(args: &Args) -> Result<()> {
         .collect();
     println!(
         "| share of words in common, for comparison | {} |",
-        correlations(&pairs, &of_texts, &overlap)
+        correlations(&pairs, &of_texts, &overlap)?
     );
     let means: Vec<String> = (0..KINDS.len())
         .map(|kind| format!("{:.2}", mean(&pairs, &of_texts, kind)))
@@ -282,13 +282,13 @@ fn of_kind(pairs: &[Pair], values: &[f32], kind: usize) -> Vec<f32> {
     own.map(|(_, v)| *v).collect()
 }
 
-fn correlations(pairs: &[Pair], texts: &[f32], images: &[f32]) -> String {
-    let mut cells = vec![format!("{:.3}", spearman(texts, images))];
-    cells.extend((0..KINDS.len()).map(|kind| {
+fn correlations(pairs: &[Pair], texts: &[f32], images: &[f32]) -> Result<String> {
+    let mut cells = vec![format!("{:.3}", spearman(texts, images)?)];
+    for kind in 0..KINDS.len() {
         let (a, b) = (of_kind(pairs, texts, kind), of_kind(pairs, images, kind));
-        format!("{:.3}", spearman(&a, &b))
-    }));
-    cells.join(" | ")
+        cells.push(format!("{:.3}", spearman(&a, &b)?));
+    }
+    Ok(cells.join(" | "))
 }
 
 fn mean(pairs: &[Pair], values: &[f32], kind: usize) -> f32 {

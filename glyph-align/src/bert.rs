@@ -10,7 +10,7 @@ use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use glyph_encode::checkpoint::safetensors::read_json;
-use glyph_encode::checkpoint::{Checkpoint, CheckpointError};
+use glyph_encode::checkpoint::{Checkpoint, CheckpointError, Heads};
 use glyph_encode::nn::{Activation, FeedForward, attend_masked, project};
 use serde::Deserialize;
 
@@ -114,6 +114,20 @@ impl BertModel {
 
     fn load(c: &mut Checkpoint<'_>, config: &BertConfig) -> Result<Self, CheckpointError> {
         let (d, eps) = (config.hidden_size, config.layer_norm_eps);
+        c.check_sizes(
+            &[
+                ("vocab_size", config.vocab_size),
+                ("intermediate_size", config.intermediate_size),
+                ("max_position_embeddings", config.max_position_embeddings),
+                ("type_vocab_size", config.type_vocab_size),
+            ],
+            ("num_hidden_layers", config.num_hidden_layers),
+            Heads {
+                heads: ("num_attention_heads", config.num_attention_heads),
+                width: ("hidden_size", d),
+                multiple: 1,
+            },
+        )?;
         let activation =
             Activation::from_name(&config.hidden_act).ok_or_else(|| CheckpointError::File {
                 path: c.folder().join("config.json"),

@@ -91,4 +91,12 @@ pub enum AlignError {
         /// The loss.
         loss: f32,
     },
+    /// A step would have made weights that are no numbers.
+    #[error(
+        "the weights would be no numbers after step {step}: lower the learning rate and resume"
+    )]
+    DivergedWeights {
+        /// The step.
+        step: usize,
+    },
 }

@@ -1,17 +1,35 @@
 //! Fresh weights from a seed.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
+use rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes what a model draws in a step, for dropout, depend on the seed and the step alone, as long as
+/// the guard is held: no other model of this crate is made or run forward in the meantime.
+pub(crate) fn drawing(device: &Device, seed: u64, step: usize) -> MutexGuard<'static, ()> {
+    let own = alone();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // Samples and the order of passages take the streams from 0 on.
+    rng.set_stream(u64::MAX - step as u64);
+    device.seed(rng.next_u64());
+    own
+}
 
 /// Makes a module whose weights depend on the seed alone.
 ///
 /// A device has one generator in the whole process, and parameters draw from it only when they are
 /// first looked at. So all of them are looked at here, by one thread at a time.
 pub(crate) fn seeded<M: Module>(device: &Device, seed: u64, init: impl FnOnce() -> M) -> M {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _own = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _own = alone();
     device.seed(seed);
     let module = init();
     module.visit(&mut Look);

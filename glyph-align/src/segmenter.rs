@@ -19,6 +19,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::seeded::seeded;
 use crate::trainer::cosine_schedule;
+use crate::trainer::update::update;
 use crate::{AlignError, Corpus, DrawnLine, Fonts, TextSource};
 
 /// The networks of [`Segmenter`](glyph_encode::rows::Segmenter).
@@ -183,7 +184,7 @@ impl SegmenterTrainer {
     /// Takes one step.
     ///
     /// # Errors
-    /// If the loss is no longer finite.
+    /// If the loss is no longer finite, or a weight would not be; the networks are then as before.
     pub fn step(&mut self) -> Result<SegmenterReport, AlignError> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(self.step as u64);
@@ -252,7 +253,13 @@ impl SegmenterTrainer {
         let grads = (scale + columns).backward();
         let grads = GradientsParams::from_grads(grads, &self.model);
         let rate = cosine_schedule(LEARNING_RATE, 50, self.steps, self.step);
-        self.model = self.optimizer.step(rate, self.model.clone(), grads);
+        update(
+            &mut self.model,
+            &mut self.optimizer,
+            rate,
+            grads,
+            report.step,
+        )?;
         self.step += 1;
         Ok(report)
     }

@@ -12,81 +12,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::samples::Hands;
 use crate::samples::pixel_values;
-use crate::seeded::seeded;
+use crate::seeded::{drawing, seeded};
 use crate::{AlignError, Corpus, Fonts, ReadingLoss, Sample, TextSource};
 
 pub(crate) mod checkpoint;
+mod config;
 mod models;
+pub(crate) mod update;
 mod whole;
 
 pub(crate) use checkpoint::cosine_schedule;
+pub use config::TrainingConfig;
 pub use models::{Batch, ForeignModel, RatioModel, ReaderModel, Trainable};
 pub use whole::WholeModel;
-
-/// How to train.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TrainingConfig {
-    /// Optimiser steps in all.
-    pub steps: usize,
-    /// Rows of text a step.
-    pub batch_rows: usize,
-    /// Peak learning rate; it warms up linearly and decays along a cosine to a hundredth.
-    pub learning_rate: f64,
-    /// Steps of warm-up.
-    pub warmup_steps: usize,
-    /// Decoupled weight decay of AdamW.
-    pub weight_decay: f32,
-    /// Share of rows made illegible on purpose.
-    pub spoiled: f64,
-    /// Share of rows worn, legible still ([`Sample::wear`]).
-    #[serde(default)]
-    pub worn: f64,
-    /// Share of natural passages in which some characters are exchanged for random ones, so that the
-    /// reader looks instead of guessing ([`TextSource::with_strangers`]).
-    #[serde(default)]
-    pub strangers: f64,
-    /// Share of rows in another hand: drawn in other fonts and sizes and found on the page as the
-    /// encoder finds them, or in the built-in style without anti-aliasing or worn harder
-    /// ([`Trainer::with_fonts`]).
-    #[serde(default)]
-    pub foreign: f64,
-    /// First steps in which a [`RatioModel`] does not read yet, but learns to give back the tokens
-    /// that it merges.
-    #[serde(default)]
-    pub rehearsal: usize,
-    /// Patches of a token, for each of the ratios that a [`RatioModel`] learns; others stay as they
-    /// are.
-    #[serde(default)]
-    pub ratios: Vec<usize>,
-    /// Seed of the samples and of the first weights.
-    pub seed: u64,
-}
-
-impl Default for TrainingConfig {
-    fn default() -> Self {
-        Self {
-            steps: 9000,
-            batch_rows: 32,
-            learning_rate: 1.5e-3,
-            warmup_steps: 200,
-            weight_decay: 0.01,
-            spoiled: 0.03,
-            worn: 0.0,
-            strangers: 0.0,
-            foreign: 0.0,
-            rehearsal: 0,
-            ratios: vec![8, 24, 48],
-            seed: 1,
-        }
-    }
-}
-
-impl TrainingConfig {
-    /// Learning rate at a step.
-    pub fn learning_rate_at(&self, step: usize) -> f64 {
-        cosine_schedule(self.learning_rate, self.warmup_steps, self.steps, step)
-    }
-}
 
 /// What a step did.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -126,12 +64,21 @@ impl<M: Trainable> Trainer<M> {
     /// Starts from fresh weights. `device` is the plain device; the trainer asks for gradients.
     ///
     /// # Errors
-    /// If the built-in style cannot be set up.
+    /// If a setting is out of its range ([`TrainingConfig::check`]), the model has no loss with these
+    /// settings, or the built-in style cannot be set up.
     pub fn new(
         config: TrainingConfig,
         corpus: Option<Corpus>,
         device: &Device,
     ) -> Result<Self, AlignError> {
+        config.check()?;
+        if M::merge_sizes(&config).is_empty() {
+            return Err(AlignError::Input {
+                what: "ratios",
+                expected: "at least one that the model learns".to_owned(),
+                found: "none".to_owned(),
+            });
+        }
         let device = device.clone().autodiff();
         let model = seeded(&device, config.seed, || M::init(&device));
         Ok(Self {
@@ -173,14 +120,32 @@ impl<M: Trainable> Trainer<M> {
 
     /// Goes on from the checkpoint in `dir`, if there is one; says whether there was.
     ///
+    /// The run may be given other [`steps`](TrainingConfig::steps) and another
+    /// [`learning_rate`](TrainingConfig::learning_rate) than before. Whatever else is changed, shares
+    /// of rows included, makes another run: [`start_from`](Self::start_from) the exported weights.
+    ///
     /// # Errors
-    /// If a checkpoint is there and cannot be read.
+    /// If a checkpoint is there and cannot be read, or another setting is not as it was.
     pub fn resume(&mut self, dir: &Path) -> Result<bool, AlignError> {
-        let Some(loaded) = checkpoint::load(dir, &self.model, &self.optimizer)? else {
+        let loaded = checkpoint::load(dir, &self.optimizer, |folder| {
+            checkpoint::read_module(&self.model, &folder.join(checkpoint::MODEL))
+        })?;
+        let Some(loaded) = loaded else {
             return Ok(false);
         };
         let progress: Progress = loaded.progress;
-        self.model = loaded.model.prepare(&self.config);
+        // Models without ratios of their own do not look at them.
+        let of_model = |config: &TrainingConfig| TrainingConfig {
+            ratios: M::merge_sizes(config),
+            ..config.clone()
+        };
+        checkpoint::same_settings(
+            &loaded.path,
+            &of_model(&progress.config),
+            &of_model(&self.config),
+            &["steps", "learning_rate"],
+        )?;
+        self.model = loaded.modules.prepare(&self.config);
         self.optimizer = loaded.optimizer;
         self.step = progress.step;
         self.history = progress.history;
@@ -197,7 +162,9 @@ impl<M: Trainable> Trainer<M> {
             config: self.config.clone(),
             history: self.history.clone(),
         };
-        checkpoint::save(dir, &self.model, &self.optimizer, &progress)
+        checkpoint::save(dir, &self.optimizer, &progress, |folder| {
+            checkpoint::write_module(&self.model, &folder.join(checkpoint::MODEL))
+        })
     }
 
     /// Steps done.
@@ -266,7 +233,7 @@ impl<M: Trainable> Trainer<M> {
     /// Takes one step.
     ///
     /// # Errors
-    /// If the loss is no longer finite; the model is then as before the step.
+    /// If the loss is no longer finite, or a weight would not be; the model is then as before the step.
     pub fn step(&mut self) -> Result<StepReport, AlignError> {
         let samples = self.samples(self.step);
         let pixel_values = pixel_values(samples.iter(), &self.device);
@@ -276,6 +243,7 @@ impl<M: Trainable> Trainer<M> {
             .collect();
         let criterion = ReadingLoss::new(&cells, &self.device);
 
+        let own = drawing(&self.device, self.config.seed, self.step);
         let losses = self.model.losses(Batch {
             pixel_values,
             criterion,
@@ -283,6 +251,7 @@ impl<M: Trainable> Trainer<M> {
             ratios: M::merge_sizes(&self.config),
             rehearsal: self.step < self.config.rehearsal,
         });
+        drop(own);
         let learning_rate = self.config.learning_rate_at(self.step);
         let report = StepReport {
             step: self.step + 1,
@@ -297,11 +266,18 @@ impl<M: Trainable> Trainer<M> {
         }
         let grads = Tensor::cat(losses, 0).sum().backward();
         let grads = GradientsParams::from_grads(grads, &self.model);
-        self.model = self
-            .optimizer
-            .step(learning_rate, self.model.clone(), grads);
+        update::update(
+            &mut self.model,
+            &mut self.optimizer,
+            learning_rate,
+            grads,
+            report.step,
+        )?;
         self.step += 1;
         self.history.push(report.clone());
         Ok(report)
     }
 }
+
+#[cfg(test)]
+mod tests;

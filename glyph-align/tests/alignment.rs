@@ -7,8 +7,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use glyph_align::{
     AlignError, AlignmentHead, AlignmentHeadConfig, AlignmentLossConfig, AlignmentTrainer,
-    AlignmentTrainingConfig, DrawnPassage, ImageTower, JointModel, Passage, PassageWords,
-    ReaderModel, TowerOutput, Trainable, dot,
+    AlignmentTrainingConfig, DrawnPassage, ImageTower, InfoNceLossConfig, JointModel, Passage,
+    PassageWords, ReaderModel, TowerOutput, Trainable, dot,
 };
 use glyph_render::{RenderConfig, Typesetter};
 
@@ -157,6 +157,210 @@ fn passages_and_losses_have_to_fit() {
     let mut trainer = AlignmentTrainer::new(no_loss, init, passages(), &device).expect("it fits");
     assert!(matches!(trainer.step(), Err(AlignError::Input { .. })));
     assert_eq!(trainer.steps_done(), 0);
+}
+
+/// A run by losses that learn a scale or a bias.
+fn learned(weight_decay: f32, steps: usize) -> AlignmentTrainer<AlignmentHead> {
+    let loss = AlignmentLossConfig::new()
+        .with_siglip_weight(1.0)
+        .with_info_nce(InfoNceLossConfig::new().with_learned(true));
+    let config = AlignmentTrainingConfig {
+        weight_decay,
+        loss: Some(loss),
+        ..config(steps)
+    };
+    let init = |device: &Device| head_config().init(device);
+    AlignmentTrainer::new(config, init, passages(), &Device::default()).expect("it fits")
+}
+
+/// Scale of InfoNCE, scale and bias of SigLIP.
+fn scales(trainer: &AlignmentTrainer<AlignmentHead>) -> [f32; 3] {
+    let loss = trainer.loss().expect("it has one");
+    let (nce, siglip) = (
+        loss.info_nce().expect("a weight"),
+        loss.siglip().expect("a weight"),
+    );
+    [&nce.logit_scale, &siglip.logit_scale, &siglip.logit_bias].map(|p| p.val().into_scalar())
+}
+
+#[test]
+fn what_losses_learn_is_trained_and_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut whole = learned(0.01, 8);
+    let start = scales(&whole);
+    (0..8).for_each(|_| drop(whole.step().expect("finite")));
+    let end = scales(&whole);
+    for i in 0..3 {
+        assert_ne!(start[i], end[i], "number {i}");
+    }
+    let mut first = learned(0.01, 8);
+    (0..5).for_each(|_| drop(first.step().expect("finite")));
+    first.save(folder.path()).expect("a checkpoint");
+    let mut second = learned(0.01, 8);
+    assert!(second.resume(folder.path()).expect("it was saved"));
+    assert_eq!(scales(&second), scales(&first));
+    (0..3).for_each(|_| drop(second.step().expect("finite")));
+    assert_eq!(scales(&second), end);
+    assert_eq!(embeds(&second.model()), embeds(&whole.model()));
+
+    // A checkpoint of earlier versions, which kept no losses.
+    std::fs::remove_file(
+        ["checkpoint-a", "checkpoint-b"]
+            .map(|slot| folder.path().join(slot).join("loss.bpk"))
+            .into_iter()
+            .find(|path| path.exists())
+            .expect("it was saved"),
+    )
+    .expect("it is there");
+    let mut third = learned(0.01, 8);
+    assert!(third.resume(folder.path()).expect("it was saved"));
+    assert_eq!(scales(&third), start);
+}
+
+#[test]
+fn scales_of_losses_do_not_decay_and_stay_in_their_range() {
+    let after = |weight_decay: f32| {
+        let mut trainer = learned(weight_decay, 4);
+        trainer.step().expect("finite");
+        (scales(&trainer), embeds(&trainer.model()))
+    };
+    let ((a, head_a), (b, head_b)) = (after(0.0), after(5.0));
+    assert_eq!(a, b);
+    assert_ne!(head_a, head_b);
+
+    // A temperature of 0.001: hotter than CLIP allows.
+    let loss = AlignmentLossConfig::new().with_info_nce(
+        InfoNceLossConfig::new()
+            .with_temperature(0.001)
+            .with_learned(true),
+    );
+    for (learned, expected) in [(true, 100.0f32.ln()), (false, 1000.0f32.ln())] {
+        let loss = loss
+            .clone()
+            .with_info_nce(loss.info_nce.clone().with_learned(learned));
+        let config = AlignmentTrainingConfig {
+            loss: Some(loss),
+            ..config(4)
+        };
+        let init = |device: &Device| head_config().init(device);
+        let trainer = AlignmentTrainer::new(config, init, passages(), &Device::default());
+        let mut trainer = trainer.expect("it fits");
+        trainer.step().expect("finite");
+        let nce = trainer.loss().and_then(|l| l.info_nce()).expect("a weight");
+        let scale: f32 = nce.logit_scale.val().into_scalar();
+        assert!((scale - expected).abs() < 1e-5, "{scale}, {learned}");
+    }
+}
+
+#[test]
+fn weights_of_losses_may_change_in_a_run_and_not_what_is_learned() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut first = trainer(4);
+    first.step().expect("finite");
+    first.save(folder.path()).expect("a checkpoint");
+    let resumed = |change: &dyn Fn(&mut AlignmentTrainingConfig)| {
+        let mut config = config(4);
+        change(&mut config);
+        let init = |device: &Device| head_config().init(device);
+        let trainer = AlignmentTrainer::new(config, init, passages(), &Device::default());
+        trainer.expect("it fits").resume(folder.path())
+    };
+    let with = |change: &'static dyn Fn(AlignmentLossConfig) -> AlignmentLossConfig| {
+        move |c: &mut AlignmentTrainingConfig| c.loss = c.loss.take().map(change)
+    };
+    assert!(resumed(&with(&|l| l.with_info_nce_weight(2.0))).expect("another weight"));
+    assert!(resumed(&|c| (c.steps, c.learning_rate) = (9, 1e-3)).expect("a longer run"));
+    for (found, field) in [
+        (
+            resumed(&with(&|l| l.with_info_nce_weight(0.0))),
+            "loss.info_nce_weight was 1",
+        ),
+        (
+            resumed(&with(&|l| l.with_siglip_weight(1.0))),
+            "loss.siglip_weight was 0",
+        ),
+        (
+            resumed(&with(&|l| {
+                l.with_info_nce(InfoNceLossConfig::new().with_temperature(0.1))
+            })),
+            "loss.info_nce.temperature was 0.07",
+        ),
+        (resumed(&|c| c.loss = None), "loss was {"),
+        (resumed(&|c| c.batch = 4), "batch was 8"),
+    ] {
+        let e = found.expect_err(field).to_string();
+        assert!(e.contains(field), "{e}");
+    }
+}
+
+/// A tower that notes which passages it is shown together.
+#[derive(Module, Debug)]
+struct Noting {
+    linear: Linear,
+}
+
+static SHOWN: std::sync::Mutex<Vec<Vec<usize>>> = std::sync::Mutex::new(Vec::new());
+
+impl ImageTower for Noting {
+    type Input = usize;
+
+    fn embed_images(&self, images: &[&usize], device: &Device) -> Result<TowerOutput, AlignError> {
+        let own: Vec<usize> = images.iter().map(|i| **i).collect();
+        let values: Vec<f32> = own.iter().flat_map(|&i| [i as f32, 1.0]).collect();
+        SHOWN.lock().expect("no panic").push(own);
+        let x = TensorData::new(values, [images.len(), 2]);
+        Ok(TowerOutput {
+            image_emb: self.linear.forward(Tensor::from_data(x, device)),
+            reading: None,
+        })
+    }
+}
+
+#[test]
+fn no_passage_is_held_against_itself() {
+    let passages = (0..10)
+        .map(|i| Passage {
+            input: i,
+            text_emb: vec![1.0, i as f32, 0.5],
+        })
+        .collect();
+    let init = |device: &Device| Noting {
+        linear: LinearConfig::new(2, 3).init(device),
+    };
+    let config = AlignmentTrainingConfig {
+        batch: 4,
+        accumulation: 1,
+        ..config(40)
+    };
+    let mut trainer =
+        AlignmentTrainer::new(config, init, passages, &Device::default()).expect("it fits");
+    (0..40).for_each(|_| drop(trainer.step().expect("finite")));
+    let shown = SHOWN.lock().expect("no panic");
+    assert_eq!(shown.len(), 40);
+    let distinct = |passages: &[Vec<usize>]| {
+        let all: std::collections::BTreeSet<usize> = passages.iter().flatten().copied().collect();
+        all.len()
+    };
+    // Two batches are an epoch, in which each passage comes once.
+    assert!(shown.chunks(2).all(|epoch| distinct(epoch) == 8));
+    // The two that are left out are others each time.
+    assert_eq!(distinct(&shown), 10);
+}
+
+#[test]
+fn no_passages_are_an_error() {
+    let device = Device::default();
+    let model = JointModel {
+        reader: ReaderModel::init(&device),
+        head: head_config().init(&device),
+    };
+    let empty = DrawnPassage { rows: Vec::new() };
+    for passages in [&[][..], &[&empty]] {
+        let e = model.embed_images(passages, &device);
+        assert!(matches!(e, Err(AlignError::Input { .. })));
+    }
+    let e = model.head.embed_images(&[], &device);
+    assert!(matches!(e, Err(AlignError::Shape { .. })));
 }
 
 /// An encoder that is not Glyph's: brightness along the first row.

@@ -23,7 +23,6 @@ pub use preprocess::{ROW_WIDTH, row_windows};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_store::SafetensorsStore;
-use glyph_render::BBox;
 
 use crate::rows::{Row, Segmenter, text_rows};
 use crate::{
@@ -209,7 +208,7 @@ impl BuiltinEncoder {
         let page = input.page;
         check_pixel_count(page)?;
         let mut rows = text_rows(page);
-        rows.retain(|row| input.region.is_none_or(|r| touches(row.bbox, r)));
+        rows.retain(|row| input.takes(row.bbox));
         if staggered {
             rows = rows.iter().map(Row::staggered).collect();
         }
@@ -297,14 +296,4 @@ impl VisionEncoder for BuiltinEncoder {
             _ => format!("{}-{local}-{global}", self.fingerprint),
         }
     }
-}
-
-/// Whether a row lies in the region with at least half of its height.
-fn touches(row: BBox, region: BBox) -> bool {
-    let top = row.y.max(region.y);
-    let bottom = (row.y + row.height).min(region.y + region.height);
-    bottom > top
-        && 2 * (bottom - top) >= row.height
-        && row.x < region.x + region.width
-        && region.x < row.x + row.width
 }

@@ -17,8 +17,13 @@ use crate::{
 
 /// Bump when the file format or what a key covers changes.
 const FORMAT: &str = "glyph-features-3";
-const SUFFIX: &str = "features";
-/// A token's position: seven words.
+const SUFFIX: &str = ".features";
+/// Hexadecimal digits of a key.
+const KEY_DIGITS: usize = 40;
+/// Entries that are still being written are named by this and a few random letters.
+const UNFINISHED: &str = ".new-";
+const UNFINISHED_LETTERS: usize = 10;
+/// A token's position: eight words.
 const POSITION_BYTES: usize = 32;
 
 /// Where encoded pages are kept: [`FeatureCache`] is a folder; another may be one that several
@@ -83,25 +88,30 @@ impl FeatureCache {
         &self.dir
     }
 
-    fn path(&self, key: &str) -> PathBuf {
-        self.dir.join(format!("{key}.{SUFFIX}"))
+    /// Where the entry of a key lies; `None` for what is no key, and might lead out of the folder.
+    fn path(&self, key: &str) -> Option<PathBuf> {
+        is_key(key).then(|| self.dir.join(format!("{key}{SUFFIX}")))
     }
 
     /// Deletes the oldest entries until nine tenths of the bound are left, and what killed writers
-    /// left behind more than an hour ago.
+    /// left behind more than an hour ago. The folder may hold other files, which are none of its
+    /// business.
     fn trim(&self) {
         let Ok(dir) = fs::read_dir(&self.dir) else {
             return;
         };
         let mut entries = Vec::new();
         for entry in dir.flatten() {
+            // Of a link the metadata are its own: it is no regular file.
             let Ok(meta) = entry.metadata() else { continue };
-            let name = entry.file_name().to_string_lossy().into_owned();
+            let name = entry.file_name();
+            let Some(name) = name.to_str().filter(|_| meta.is_file()) else {
+                continue;
+            };
             let time = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            if name.ends_with(SUFFIX) {
+            if name.strip_suffix(SUFFIX).is_some_and(is_key) {
                 entries.push((time, meta.len(), entry.path()));
-            } else if name.starts_with(".new-") && time.elapsed().is_ok_and(|t| t.as_secs() > 3600)
-            {
+            } else if is_unfinished(name) && time.elapsed().is_ok_and(|t| t.as_secs() > 3600) {
                 let _ = fs::remove_file(entry.path());
             }
         }
@@ -114,16 +124,30 @@ impl FeatureCache {
             if total <= self.max_bytes / 10 * 9 {
                 break;
             }
-            // Another process may have been faster: then it is gone, which is what was wanted.
-            let _ = fs::remove_file(path);
-            total -= len;
+            match fs::remove_file(path) {
+                Ok(()) => total -= len,
+                // Another process was faster: it is gone, which is what was wanted.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => total -= len,
+                Err(_) => {}
+            }
         }
     }
 }
 
+fn is_key(name: &str) -> bool {
+    let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    name.len() == KEY_DIGITS && name.bytes().all(digit)
+}
+
+fn is_unfinished(name: &str) -> bool {
+    name.strip_prefix(UNFINISHED).is_some_and(|rest| {
+        rest.len() == UNFINISHED_LETTERS && rest.bytes().all(|b| b.is_ascii_alphanumeric())
+    })
+}
+
 impl FeatureStore for FeatureCache {
     fn load(&self, key: &str) -> Option<Vec<u8>> {
-        let mut bytes = fs::read(self.path(key)).ok()?;
+        let mut bytes = fs::read(self.path(key)?).ok()?;
         let body = bytes.len().checked_sub(blake3::OUT_LEN)?;
         if blake3::hash(&bytes[..body]).as_bytes() != &bytes[body..] {
             return None;
@@ -133,12 +157,17 @@ impl FeatureStore for FeatureCache {
     }
 
     fn store(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.path(key).ok_or_else(|| {
+            let reason = format!("key: expected {KEY_DIGITS} hexadecimal digits, found {key:?}");
+            io::Error::new(io::ErrorKind::InvalidInput, reason)
+        })?;
         let mut file = tempfile::Builder::new()
-            .prefix(".new-")
+            .prefix(UNFINISHED)
+            .rand_bytes(UNFINISHED_LETTERS)
             .tempfile_in(&self.dir)?;
         file.write_all(bytes)?;
         file.write_all(blake3::hash(bytes).as_bytes())?;
-        file.persist(self.path(key)).map_err(|e| e.error)?;
+        file.persist(path).map_err(|e| e.error)?;
         // What runs for weeks stays within its bound too.
         let added = self.added.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if added > self.max_bytes / 10 {
@@ -158,7 +187,8 @@ impl Drop for FeatureCache {
 /// An encoder that looks into a [`FeatureStore`] first.
 ///
 /// Features are kept in half precision; what is handed out was rounded to it also when it was just
-/// encoded, so that a first and a second run read the same.
+/// encoded, so that a first and a second run read the same. Features that half precision cannot hold
+/// (above 65,504, or no numbers) are handed out as they are and not kept.
 #[derive(Debug)]
 pub struct CachedEncoder<E, S = FeatureCache> {
     encoder: E,
@@ -192,15 +222,19 @@ impl<E: VisionEncoder, S: FeatureStore> CachedEncoder<E, S> {
             .update(settings.as_bytes())
             .update(&[0])
             .update(&page.pixels);
-        hasher.finalize().to_hex()[..40].to_owned()
+        // Pages without colours keep the keys that they had.
+        if let Some(color) = &page.color {
+            hasher.update(b"color").update(color);
+        }
+        hasher.finalize().to_hex()[..KEY_DIGITS].to_owned()
     }
 
     fn decode(&self, bytes: &[u8], page: u32, detail: Detail) -> Option<VisionTokens> {
         let d = self.encoder.hidden_size();
         let (n, rest) = bytes.split_first_chunk::<4>()?;
         let n = u32::from_le_bytes(*n) as usize;
-        let (positions, features) = rest.split_at_checked(n * POSITION_BYTES)?;
-        if features.len() != n * d * 2 {
+        let (positions, features) = rest.split_at_checked(n.checked_mul(POSITION_BYTES)?)?;
+        if features.len() != n.checked_mul(2 * d)? {
             return None;
         }
         let word = |c: &[u8], i: usize| {
@@ -250,13 +284,24 @@ impl<E: VisionEncoder, S: FeatureStore> VisionEncoder for CachedEncoder<E, S> {
             return Ok(tokens);
         }
         let tokens = self.encoder.encode(input)?;
-        let features: Vec<f32> = tokens
+        let expected = [tokens.positions.len(), self.encoder.hidden_size()];
+        if tokens.features.dims() != expected {
+            return Err(EncodeError::Input {
+                what: "features of the encoder's tokens",
+                expected: format!("{expected:?}, a row for each position"),
+                found: format!("{:?}", tokens.features.dims()),
+            });
+        }
+        let wide: Vec<f32> = tokens
             .features
             .into_data()
             .convert::<f32>()
             .try_to_vec()
             .map_err(|e| EncodeError::Tensor(format!("{e:?}")))?;
-        let features: Vec<f16> = features.into_iter().map(f16::from_f32).collect();
+        let features: Vec<f16> = wide.iter().map(|&v| f16::from_f32(v)).collect();
+        if !features.iter().all(|v| v.is_finite()) {
+            return Ok(self.tokens(wide, tokens.positions));
+        }
         let mut bytes =
             Vec::with_capacity(4 + tokens.positions.len() * POSITION_BYTES + features.len() * 2);
         bytes.extend((tokens.positions.len() as u32).to_le_bytes());
@@ -305,24 +350,4 @@ impl<E: VisionEncoder, S: FeatureStore> VisionEncoder for CachedEncoder<E, S> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_stays_within_its_bound_while_it_is_used() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let cache = FeatureCache::open(dir.path(), 10_000).expect("a cache");
-        let size = || -> u64 {
-            let entries = fs::read_dir(dir.path()).expect("the folder").flatten();
-            entries
-                .map(|entry| entry.metadata().expect("a file").len())
-                .sum()
-        };
-        for i in 0..100 {
-            let key = format!("{i:040x}");
-            cache.store(&key, &[i; 500]).expect("room");
-            assert_eq!(cache.load(&key).as_deref(), Some(&[i; 500][..]));
-            assert!(size() < 12_000, "{} after {i}", size());
-        }
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ mod error;
 mod layers;
 mod read;
 pub mod safetensors;
+mod sizes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,6 +19,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 
 pub use error::CheckpointError;
 use safetensors::{SafetensorsFiles, StoredTensor};
+pub use sizes::Heads;
 
 /// How far loading is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub struct Checkpoint<'a> {
     tensors: BTreeMap<String, StoredTensor>,
     used: BTreeSet<String>,
     missing: Vec<String>,
+    /// Numbers of the missing ones, which zeros stand for.
+    missing_numbers: u64,
     device: Device,
     dtype: DType,
     progress: LoadProgress,
@@ -77,6 +81,7 @@ impl<'a> Checkpoint<'a> {
             tensors,
             used: BTreeSet::new(),
             missing: Vec::new(),
+            missing_numbers: 0,
             device: device.clone(),
             dtype,
             progress: LoadProgress { bytes: 0, total },
@@ -162,7 +167,8 @@ impl<'a> Checkpoint<'a> {
     /// [`finish`](Self::finish) and comes out as zeros.
     ///
     /// # Errors
-    /// If the file has another shape, or cannot be read, or the callback says stop.
+    /// If the file has another shape, or cannot be read, or the callback says stop, or more is
+    /// missing than there is.
     pub fn tensor<const D: usize>(
         &mut self,
         name: &str,
@@ -262,6 +268,16 @@ impl<'a> Checkpoint<'a> {
     ) -> Result<Option<TensorData>, CheckpointError> {
         let Some(tensor) = self.tensors.get(name).cloned() else {
             self.missing.push(name.to_owned());
+            // Of a small file that belongs to another model, not the memory of this one.
+            let numbers = shape.iter().try_fold(1u64, |n, &d| n.checked_mul(d as u64));
+            let numbers = numbers.and_then(|n| n.checked_add(self.missing_numbers));
+            self.missing_numbers = numbers.unwrap_or(u64::MAX);
+            if self.missing_numbers > self.progress.total {
+                return Err(CheckpointError::Missing {
+                    folder: self.files.folder().to_owned(),
+                    tensors: std::mem::take(&mut self.missing),
+                });
+            }
             return Ok(None);
         };
         if tensor.shape != stored {

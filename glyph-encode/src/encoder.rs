@@ -21,8 +21,8 @@ pub enum Detail {
 pub struct EncoderInput<'a> {
     /// The page.
     pub page: &'a Page,
-    /// The part of the page, in pixels; the whole page if `None`. Rows of text that the region
-    /// touches are encoded whole: a crop never cuts a line.
+    /// The part of the page, in pixels; the whole page if `None`. A row of text is encoded whole or
+    /// not at all, as [`takes`](Self::takes) says: a crop never cuts a line.
     pub region: Option<BBox>,
     /// How finely.
     pub detail: Detail,
@@ -37,6 +37,28 @@ impl<'a> EncoderInput<'a> {
             detail,
         }
     }
+
+    /// Whether the row of text with this box, in pixels of the page, is to be encoded: the region
+    /// has at least half of its height, and they have at least half of the narrower one's width in
+    /// common. So a box around some rows takes those and not their neighbours, even where boxes are
+    /// off by a pixel or two.
+    pub fn takes(&self, row: BBox) -> bool {
+        self.region.is_none_or(|region| takes(region, row))
+    }
+}
+
+/// [`EncoderInput::takes`] for a region.
+pub(crate) fn takes(region: BBox, row: BBox) -> bool {
+    let common = |a: u32, a_len: u32, b: u32, b_len: u32| {
+        let end = a.saturating_add(a_len).min(b.saturating_add(b_len));
+        u64::from(end.saturating_sub(a.max(b)))
+    };
+    let height = common(row.y, row.height, region.y, region.height);
+    let width = common(row.x, row.width, region.x, region.width);
+    height > 0
+        && width > 0
+        && 2 * height >= u64::from(row.height)
+        && 2 * width >= u64::from(row.width.min(region.width))
 }
 
 /// Checks that a page has as many pixels as its size says, which encoders do first.
@@ -57,12 +79,14 @@ pub fn check_pixel_count(page: &Page) -> Result<(), EncodeError> {
     })
 }
 
-/// Number of vision tokens that a box of pixels costs at most.
+/// Number of vision tokens that a box of pixels costs at most, on a page in the style that the
+/// encoder was made for. On other pages letters may be smaller, and a box of them costs more; but a
+/// row of text, as encoders number rows, costs `columns` tokens at most on any page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenGrid {
     /// Rows of tokens.
     pub rows: usize,
-    /// Tokens in a row.
+    /// Tokens in a row; for a box of unlimited width, the most that any row costs.
     pub columns: usize,
 }
 
@@ -174,7 +198,9 @@ pub trait VisionEncoder: Send + Sync {
         Ok(None)
     }
 
-    /// The most tokens that a box of pixels costs, without encoding it.
+    /// The most tokens that a box of pixels costs, without encoding it, on a page in the style that
+    /// the encoder was made for; see [`TokenGrid`] for others. Budgets are counted in rows of
+    /// unlimited width.
     fn token_grid(&self, height: u32, width: u32, detail: Detail) -> TokenGrid;
 
     /// Width of a vision token.
@@ -206,5 +232,32 @@ impl<E: VisionEncoder + ?Sized> VisionEncoder for Box<E> {
 
     fn fingerprint(&self) -> String {
         (**self).fingerprint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_takes_rows_that_lie_in_it_by_half() {
+        let bbox = |x, y, width, height| BBox {
+            x,
+            y,
+            width,
+            height,
+        };
+        let row = bbox(100, 100, 200, 14);
+        assert!(takes(row, row));
+        // Half of the row's height, and not less.
+        assert!(takes(bbox(100, 93, 200, 14), row));
+        assert!(!takes(bbox(100, 92, 200, 14), row));
+        // A part of the row's width is enough, a pixel of a neighbour is not.
+        assert!(takes(bbox(290, 100, 10, 14), row));
+        assert!(!takes(bbox(299, 100, 200, 14), row));
+        // A box past the last pixel that can be counted.
+        assert!(takes(bbox(0, 0, u32::MAX, u32::MAX), row));
+        assert!(takes(bbox(50, 50, u32::MAX, u32::MAX), row));
+        assert!(!takes(bbox(u32::MAX, u32::MAX, u32::MAX, u32::MAX), row));
     }
 }

@@ -9,6 +9,8 @@ pub use views::{JoinedViews, ViewSeparators, ViewToken, joined_tokens};
 use glyph_render::BBox;
 use serde::{Deserialize, Serialize};
 
+use crate::encoder::takes;
+
 /// How much a row of text matters to the task.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RegionScore {
@@ -58,10 +60,16 @@ impl CropBudget {
 }
 
 /// Chooses crops: rows by falling score, each with its neighbours, as long as the budget lasts;
-/// rows that touch become one crop. Equal scores go to the earlier row, so that the same scores
-/// give the same crops.
+/// rows that follow one another become one crop. Equal scores go to the earlier row, so that the
+/// same scores give the same crops.
+///
+/// Where a row and its neighbours have no room, the row goes before them and the nearer ones before
+/// the farther. A column's end parts neighbours, and no crop's box takes in a row that the crop does
+/// not have ([`EncoderInput::takes`]): what is encoded is what was chosen.
+///
+/// [`EncoderInput::takes`]: crate::EncoderInput::takes
 pub fn plan_crops(scores: &[RegionScore], budget: &CropBudget) -> Vec<Crop> {
-    let mut by_position: BTreeMap<(u32, u32), &RegionScore> = BTreeMap::new();
+    let mut by_position: Rows<'_> = BTreeMap::new();
     for score in scores {
         by_position.insert((score.page, score.row), score);
     }
@@ -79,30 +87,22 @@ pub fn plan_crops(scores: &[RegionScore], budget: &CropBudget) -> Vec<Crop> {
     let max_rows = budget.max_vision_tokens / budget.tokens_per_row.max(1);
     let mut chosen: BTreeMap<(u32, u32), f32> = BTreeMap::new();
     for center in order {
-        let first = center.row.saturating_sub(budget.context_rows);
-        let last = center.row.saturating_add(budget.context_rows);
-        let rows: Vec<_> = by_position
-            .range((center.page, first)..=(center.page, last))
-            .map(|(&k, s)| (k, s.score))
-            .collect();
-        let new = rows.iter().filter(|(k, _)| !chosen.contains_key(k)).count();
-        if chosen.len() + new > max_rows {
-            continue;
+        for row in std::iter::once(center).chain(context(&by_position, center, budget.context_rows))
+        {
+            if chosen.len() < max_rows {
+                chosen.insert((row.page, row.row), row.score);
+            }
         }
-        chosen.extend(rows);
+        if chosen.len() >= max_rows {
+            break;
+        }
     }
 
     let mut crops: Vec<Crop> = Vec::new();
     for (&(page, row), &score) in &chosen {
         let bbox = by_position[&(page, row)].bbox;
         match crops.last_mut() {
-            // A blank row between paragraphs is not worth a second crop; it costs no token.
-            Some(crop)
-                if crop.page == page
-                    && (row == crop.last_row + 1
-                        || (row == crop.last_row + 2
-                            && !by_position.contains_key(&(page, row - 1)))) =>
-            {
+            Some(crop) if goes_on(&by_position, crop, (page, row), bbox) => {
                 crop.last_row = row;
                 crop.bbox = crop.bbox.union(bbox);
                 crop.score = crop.score.max(score);
@@ -117,6 +117,57 @@ pub fn plan_crops(scores: &[RegionScore], budget: &CropBudget) -> Vec<Crop> {
         }
     }
     crops
+}
+
+/// Rows by page and number.
+type Rows<'a> = BTreeMap<(u32, u32), &'a RegionScore>;
+
+/// The neighbours of a row, the nearest first, and of two as near the one that scores higher. Where
+/// the text goes back up, a column ends, and with it what is near.
+fn context<'a>(rows: &Rows<'a>, center: &RegionScore, most: u32) -> Vec<&'a RegionScore> {
+    let page = center.page;
+    // By distance, upwards and downwards; a blank row has no entry, but is a step.
+    let (mut above, mut below) = (Some(center.bbox), Some(center.bbox));
+    let mut out = Vec::new();
+    for step in 1..=most {
+        let step_of = |edge: &mut Option<BBox>, number: Option<u32>, upwards: bool| {
+            let row = number.and_then(|number| rows.get(&(page, number)).copied())?;
+            let (upper, lower) = match upwards {
+                true => (row.bbox, (*edge)?),
+                false => ((*edge)?, row.bbox),
+            };
+            *edge = (!goes_up(upper, lower)).then_some(row.bbox);
+            edge.map(|_| row)
+        };
+        let up = step_of(&mut above, center.row.checked_sub(step), true);
+        let down = step_of(&mut below, center.row.checked_add(step), false);
+        match (up, down) {
+            (Some(up), Some(down)) if down.score > up.score => out.extend([down, up]),
+            _ => out.extend(up.into_iter().chain(down)),
+        }
+        if above.is_none() && below.is_none() {
+            break;
+        }
+    }
+    out
+}
+
+/// Whether a row that is read after another one lies above it: in the next column.
+fn goes_up(first: BBox, next: BBox) -> bool {
+    next.y.saturating_add(next.height) <= first.y
+}
+
+/// Whether a row goes on with a crop, and their common box takes in no row besides.
+fn goes_on(rows: &Rows<'_>, crop: &Crop, (page, row): (u32, u32), bbox: BBox) -> bool {
+    // A blank row between paragraphs is not worth a second crop; it costs no token.
+    let next = row == crop.last_row + 1
+        || (row == crop.last_row + 2 && !rows.contains_key(&(page, row - 1)));
+    if crop.page != page || !next {
+        return false;
+    }
+    let both = crop.bbox.union(bbox);
+    rows.range((page, 0)..=(page, u32::MAX))
+        .all(|(&(_, other), s)| (crop.first_row..=row).contains(&other) || !takes(both, s.bbox))
 }
 
 #[cfg(test)]
@@ -210,5 +261,173 @@ mod tests {
         };
         let crops = plan_crops(&[row(1, 69, 1.0), row(2, 1, 1.0)], &budget);
         assert_eq!(crops.iter().map(|c| c.page).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    /// Two columns of `rows` rows each, numbered down the first and then down the second; those of
+    /// `wanted` score.
+    fn two_columns(rows: u32, wanted: &[u32]) -> Vec<RegionScore> {
+        (1..=2 * rows)
+            .map(|number| {
+                let (column, y) = ((number - 1) / rows, (number - 1) % rows);
+                RegionScore {
+                    page: 1,
+                    row: number,
+                    score: f32::from(u8::from(wanted.contains(&number))),
+                    bbox: BBox {
+                        x: 40 + column * 340,
+                        y: 40 + y * 16,
+                        width: 300,
+                        height: 12,
+                    },
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_crop_ends_where_its_column_does() {
+        let scores = two_columns(48, &[48, 49]);
+        let budget = CropBudget {
+            max_vision_tokens: 1000,
+            tokens_per_row: 12,
+            context_rows: 1,
+        };
+        let crops = plan_crops(&scores, &budget);
+        let rows: Vec<_> = crops.iter().map(|c| (c.first_row, c.last_row)).collect();
+        assert_eq!(rows, [(47, 48), (49, 50)]);
+        // Each box takes in its own rows and no other.
+        for crop in &crops {
+            let taken: Vec<u32> = scores
+                .iter()
+                .filter(|s| takes(crop.bbox, s.bbox))
+                .map(|s| s.row)
+                .collect();
+            assert_eq!(taken, [crop.first_row, crop.last_row]);
+        }
+        // The neighbour that lies in the other column is none.
+        let crops = plan_crops(&two_columns(48, &[49]), &budget);
+        assert_eq!((crops[0].first_row, crops[0].last_row), (49, 50));
+    }
+
+    #[test]
+    fn a_crop_takes_in_no_row_beside_it() {
+        // A title across the page, then two columns: the title's box is as wide as both.
+        let mut scores = two_columns(3, &[]);
+        for s in &mut scores {
+            s.row += 1;
+            s.bbox.y += 30;
+            s.score = f32::from(u8::from(s.row <= 3));
+        }
+        scores.push(RegionScore {
+            page: 1,
+            row: 1,
+            score: 1.0,
+            bbox: BBox {
+                x: 40,
+                y: 40,
+                width: 640,
+                height: 20,
+            },
+        });
+        let crops = plan_crops(&scores, &CropBudget::UNLIMITED);
+        let rows: Vec<_> = crops.iter().map(|c| (c.first_row, c.last_row)).collect();
+        assert_eq!(rows, [(1, 1), (2, 3)]);
+    }
+
+    #[test]
+    fn the_best_row_is_read_before_its_neighbours() {
+        let scores: Vec<_> = (1..=9)
+            .map(|r| row(1, r, [0.1, 3.0][usize::from(r == 5)] + r as f32 / 100.0))
+            .collect();
+        let rows = |max_vision_tokens: usize| -> Vec<(u32, u32)> {
+            let budget = CropBudget {
+                max_vision_tokens,
+                tokens_per_row: 12,
+                context_rows: 2,
+            };
+            let crops = plan_crops(&scores, &budget);
+            crops.iter().map(|c| (c.first_row, c.last_row)).collect()
+        };
+        assert_eq!(rows(11), []);
+        assert_eq!(rows(12), [(5, 5)]);
+        // Of two as near, the one that scores higher.
+        assert_eq!(rows(24), [(5, 6)]);
+        assert_eq!(rows(36), [(4, 6)]);
+        assert_eq!(rows(48), [(4, 7)]);
+        assert_eq!(rows(60), [(3, 7)]);
+    }
+
+    /// A page in another style, known by its pixels alone.
+    #[cfg(feature = "builtin-weights")]
+    fn drawn(json: &str) -> glyph_render::Page {
+        use glyph_render::{Document, RenderConfig, Typesetter};
+        let config = RenderConfig::from_json(json).expect("a valid configuration");
+        let typesetter = Typesetter::new(config).expect("the embedded fonts");
+        let text = "The keeper climbed the stairs twice a night to wind the clockwork that turned \
+                    the lamp. In winter the wind shook the tower, and sea water ran down the glass. ";
+        let document = Document::from_text(&text.repeat(40));
+        let page = typesetter.pages(&document).next().expect("a page");
+        let mut page = page.expect("text can be drawn");
+        page.lines.clear();
+        page.layout = None;
+        page
+    }
+
+    #[cfg(feature = "builtin-weights")]
+    #[test]
+    fn crops_cost_what_was_planned_on_pages_in_other_styles() {
+        use crate::{BuiltinEncoder, Detail, EncoderInput, VisionEncoder, text_rows};
+        let encoder = BuiltinEncoder::new(&Default::default()).expect("the weights fit");
+        let styles = [
+            r#"{"dpi": 96, "page-size": "420,300", "columns": 2, "column-gap": 24, "font-size": 8, "line-height": 11}"#,
+            // Lines too long for one row: two rows lie side by side.
+            r#"{"dpi": 96, "page-size": "900,120", "font-size": 9, "line-height": 12}"#,
+        ];
+        for json in styles {
+            let page = drawn(json);
+            let boxes: Vec<BBox> = text_rows(&page).iter().map(|r| r.bbox).collect();
+            let below = |a: &BBox, b: &BBox| b.y > a.y && b.x < a.x + a.width;
+            let jump = (boxes.windows(2))
+                .position(|pair| !below(&pair[0], &pair[1]))
+                .expect("a column ends, or a line goes on");
+            for context_rows in [0, 1, 3] {
+                let scores: Vec<RegionScore> = (0..boxes.len())
+                    .map(|i| RegionScore {
+                        page: 1,
+                        row: i as u32 + 1,
+                        bbox: boxes[i],
+                        score: f32::from(u8::from(i == jump || i == jump + 1)),
+                    })
+                    .collect();
+                let budget = CropBudget {
+                    max_vision_tokens: 60,
+                    tokens_per_row: encoder.token_grid(1, u32::MAX, Detail::Local).tokens(),
+                    context_rows,
+                };
+                let crops = plan_crops(&scores, &budget);
+                let (mut tokens, mut rows) = (0, Vec::new());
+                for crop in &crops {
+                    let input = EncoderInput {
+                        page: &page,
+                        region: Some(crop.bbox),
+                        detail: Detail::Local,
+                    };
+                    let encoded = encoder.encode(input).expect("the pixels fit the page");
+                    tokens += encoded.len();
+                    let own = encoded.positions.iter().map(|p| p.row);
+                    let from = rows.len();
+                    rows.extend(own);
+                    rows[from..].sort_unstable();
+                }
+                rows.dedup();
+                assert!(tokens <= 60, "{tokens} tokens, {json}, {crops:?}");
+                let planned: Vec<u32> = crops
+                    .iter()
+                    .flat_map(|c| c.first_row..=c.last_row)
+                    .collect();
+                assert_eq!(rows, planned, "{json}");
+                assert!(planned.contains(&(jump as u32 + 1)) && planned.len() >= 2);
+            }
+        }
     }
 }

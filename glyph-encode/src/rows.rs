@@ -201,10 +201,14 @@ fn foreign_rows(page: &Page) -> Vec<Row<'static>> {
     let mut rows = Vec::new();
     for (line, scale) in lines.iter().zip(scales(segmenter, &lines)) {
         let strip = line.strip(scale);
+        // A line too long for one row goes on in the next; a pixel is of one of them.
+        let mut end = 0;
         for row in place(&strip, &letters(segmenter, &strip)) {
             let ends = row.letters.first().zip(row.letters.last());
             let Some((first, last)) = ends else { continue };
-            let (x, to) = (first.from as u32, (last.to.ceil() as u32).min(page.width));
+            let x = (first.from as u32).max(end);
+            let to = (last.to.ceil() as u32).min(page.width).max(x);
+            end = to;
             rows.push(Row {
                 number: rows.len() as u32 + 1,
                 bbox: BBox {

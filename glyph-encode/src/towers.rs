@@ -28,3 +28,6 @@ pub use idefics3::{Idefics3Tower, Idefics3VisionConfig};
 pub use patch::PatchTower;
 pub use qwen2_5_vl::{Qwen2_5VlTower, Qwen2_5VlVisionConfig};
 pub use qwen2_vl::{Qwen2VlTower, Qwen2VlVisionConfig};
+
+#[cfg(test)]
+mod tests;

@@ -128,7 +128,7 @@ impl VisionEncoder for OnnxEncoder {
         let page = input.page;
         check_pixel_count(page)?;
         let mut rows = text_rows(page);
-        rows.retain(|row| input.region.is_none_or(|region| lies_in(row.bbox, region)));
+        rows.retain(|row| input.takes(row.bbox));
         let parts: Vec<VisionTokens> = rows
             .chunks(BATCH_ROWS)
             .map(|rows| self.encode_rows(rows, page.number, input.detail))
@@ -180,13 +180,4 @@ fn part(bbox: BBox, column: usize, columns: usize) -> BBox {
         width: at(column + 1) - at(column),
         ..bbox
     }
-}
-
-/// Whether at least half of a row's height lies in a region.
-fn lies_in(row: BBox, region: BBox) -> bool {
-    let top = row.y.max(region.y);
-    let bottom = (row.y + row.height).min(region.y.saturating_add(region.height));
-    2 * bottom.saturating_sub(top) >= row.height.max(1)
-        && row.x < region.x.saturating_add(region.width)
-        && region.x < row.x + row.width
 }

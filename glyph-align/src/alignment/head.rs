@@ -139,13 +139,20 @@ impl AlignmentHead {
     /// - output: `[passages, embedding_size]`
     ///
     /// # Errors
-    /// If the head sees tokens and there are none, or they have another width.
+    /// If there is no passage, or the head sees tokens and there are none, or they have another width.
     pub fn forward(
         &self,
         words: WordBatch,
         tokens: Option<Tensor<3>>,
     ) -> Result<Tensor<2>, AlignError> {
         let [passages, longest] = words.ids.dims();
+        if passages == 0 || longest == 0 {
+            return Err(AlignError::Shape {
+                what: "words of passages (at least one each)",
+                expected: vec![passages.max(1), longest.max(1)],
+                found: vec![passages, longest],
+            });
+        }
         let d = self.table.dims()[1];
         let flat = words.ids.reshape([passages * longest]);
         let rows = self

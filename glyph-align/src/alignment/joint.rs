@@ -63,6 +63,14 @@ impl ImageTower for JointModel {
         passages: &[&DrawnPassage],
         device: &Device,
     ) -> Result<TowerOutput, AlignError> {
+        if passages.is_empty() || passages.iter().any(|p| p.rows.is_empty()) {
+            let rows: Vec<usize> = passages.iter().map(|p| p.rows.len()).collect();
+            return Err(AlignError::Input {
+                what: "rows of passages",
+                expected: "at least one passage, of at least one row each".to_owned(),
+                found: format!("{rows:?}"),
+            });
+        }
         let samples: Vec<&Sample> = passages.iter().flat_map(|p| &p.rows).collect();
         let rows = samples.len();
         let pixel_values = pixel_values(samples.iter().copied(), device);

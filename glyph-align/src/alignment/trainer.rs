@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::grad_clipping::GradientClippingConfig;
+use burn::module::ParamGroup;
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
@@ -12,7 +13,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::ImageTower;
-use crate::seeded::seeded;
+use crate::seeded::{drawing, seeded};
+use crate::trainer::update::update;
 use crate::trainer::{checkpoint, cosine_schedule};
 use crate::{AlignError, AlignmentLoss, AlignmentLossConfig};
 
@@ -86,10 +88,48 @@ struct Progress {
     history: Vec<AlignmentReport>,
 }
 
+/// All that learns: the tower, and the losses where they do.
+type Learner<M> = (M, Option<AlignmentLoss>);
+
+/// Settings that a run that goes on may change; the last three are weights of losses.
+const FREE: [&str; 6] = [
+    "steps",
+    "learning_rate",
+    "reading_weight",
+    "loss.semantic_weight",
+    "loss.info_nce_weight",
+    "loss.siglip_weight",
+];
+
+/// What the losses have learned, beside the tower's weights.
+const LOSS: &str = "loss.bpk";
+
+/// The optimiser of a run. What losses learn is a scale or a bias, which no decay draws to 0.
+fn optimizer(config: &AlignmentTrainingConfig) -> ModuleOptimizer {
+    let clipping = GradientClippingConfig::Norm(config.clip_norm);
+    let adam = AdamWConfig::new().with_beta_2(0.98);
+    // Of a pair of modules the second is `1`.
+    let learned = [
+        "1.info_nce.logit_scale",
+        "1.siglip.logit_scale",
+        "1.siglip.logit_bias",
+    ];
+    adam.clone()
+        .with_weight_decay(config.weight_decay)
+        .with_grad_clipping(Some(clipping.clone()))
+        .init()
+        .with_group(
+            ParamGroup::from_paths(learned.to_vec()),
+            adam.with_weight_decay(0.0).build(),
+            Some(clipping.init()),
+        )
+}
+
 /// Trains an [`ImageTower`] against a text encoder's embeddings.
 ///
-/// Batches depend on the seed and the step alone, so that a run that was cut off and resumed is, on
-/// the CPU, bit for bit the run that was not.
+/// Batches, and what a tower draws for dropout, depend on the seed and the step alone, so that a run
+/// that was cut off and resumed is, on the CPU, bit for bit the run that was not. Scales and biases
+/// that losses learn are trained and kept with the tower.
 ///
 /// ```
 /// use burn::module::Module;
@@ -128,9 +168,8 @@ struct Progress {
 pub struct AlignmentTrainer<M: ImageTower> {
     config: AlignmentTrainingConfig,
     device: Device,
-    model: M,
+    learner: Learner<M>,
     optimizer: ModuleOptimizer,
-    loss: Option<AlignmentLoss>,
     passages: Vec<Passage<M::Input>>,
     width: usize,
     /// The order of passages in an epoch.
@@ -144,8 +183,8 @@ impl<M: ImageTower> AlignmentTrainer<M> {
     /// gradients.
     ///
     /// # Errors
-    /// If there are fewer passages than a batch takes, their embeddings differ in width, or the losses
-    /// have no weight.
+    /// If there are fewer passages than a batch takes, their embeddings differ in width, a setting is
+    /// out of its range, or the losses have no weight.
     pub fn new(
         config: AlignmentTrainingConfig,
         init: impl FnOnce(&Device) -> M,
@@ -168,18 +207,29 @@ impl<M: ImageTower> AlignmentTrainer<M> {
                 found: format!("{}, {}", config.batch, config.accumulation),
             });
         }
+        for (what, number, least) in [
+            ("learning_rate", config.learning_rate, 0.0),
+            ("weight_decay", f64::from(config.weight_decay), 0.0),
+            (
+                "clip_norm",
+                f64::from(config.clip_norm),
+                f64::from(f32::MIN_POSITIVE),
+            ),
+            ("reading_weight", config.reading_weight, 0.0),
+        ] {
+            if !(number.is_finite() && number >= least) {
+                return Err(AlignError::Input {
+                    what,
+                    expected: format!("a number of at least {least}"),
+                    found: number.to_string(),
+                });
+            }
+        }
+        let loss = config.loss.as_ref().map(|loss| loss.init(&device));
+        let loss = loss.transpose()?;
         Ok(Self {
-            model: seeded(&device, config.seed, || init(&device)),
-            optimizer: AdamWConfig::new()
-                .with_weight_decay(config.weight_decay)
-                .with_beta_2(0.98)
-                .with_grad_clipping(Some(GradientClippingConfig::Norm(config.clip_norm)))
-                .init(),
-            loss: config
-                .loss
-                .as_ref()
-                .map(|loss| loss.init(&device))
-                .transpose()?,
+            learner: (seeded(&device, config.seed, || init(&device)), loss),
+            optimizer: optimizer(&config),
             order: (usize::MAX, Vec::new()),
             step: 0,
             history: Vec::new(),
@@ -192,14 +242,48 @@ impl<M: ImageTower> AlignmentTrainer<M> {
 
     /// Goes on from the checkpoint in `dir`, if there is one; says whether there was.
     ///
+    /// The run may be given other [`steps`](AlignmentTrainingConfig::steps), another
+    /// [`learning_rate`](AlignmentTrainingConfig::learning_rate), and other weights of the losses it
+    /// had before, but none that begins or ends.
+    ///
     /// # Errors
-    /// If a checkpoint is there and cannot be read.
+    /// If a checkpoint is there and cannot be read, or another setting is not as it was.
     pub fn resume(&mut self, dir: &Path) -> Result<bool, AlignError> {
-        let Some(loaded) = checkpoint::load(dir, &self.model, &self.optimizer)? else {
+        let (tower, loss) = &self.learner;
+        let loaded = checkpoint::load(dir, &self.optimizer, |folder| {
+            let path = folder.join(LOSS);
+            let tower = checkpoint::read_module(tower, &folder.join(checkpoint::MODEL))?;
+            let loss = match loss {
+                // Earlier versions did not train them, and kept none.
+                Some(loss) if path.exists() => Some(checkpoint::read_module(loss, &path)?),
+                loss => loss.clone(),
+            };
+            Ok((tower, loss))
+        })?;
+        let Some(loaded) = loaded else {
             return Ok(false);
         };
         let progress: Progress = loaded.progress;
-        (self.model, self.optimizer) = (loaded.model, loaded.optimizer);
+        let same = |free: &[&str], saved: &AlignmentTrainingConfig, own| {
+            checkpoint::same_settings(&loaded.path, saved, own, free)
+        };
+        same(&FREE, &progress.config, &self.config)?;
+        // Of the weights only whether there is one.
+        let used = |config: &AlignmentTrainingConfig| {
+            let mut config = config.clone();
+            if let Some(loss) = &mut config.loss {
+                for weight in [
+                    &mut loss.semantic_weight,
+                    &mut loss.info_nce_weight,
+                    &mut loss.siglip_weight,
+                ] {
+                    *weight = f64::from(u8::from(*weight > 0.0));
+                }
+            }
+            config
+        };
+        same(&FREE[..3], &used(&progress.config), &used(&self.config))?;
+        (self.learner, self.optimizer) = (loaded.modules, loaded.optimizer);
         (self.step, self.history) = (progress.step, progress.history);
         Ok(true)
     }
@@ -214,7 +298,14 @@ impl<M: ImageTower> AlignmentTrainer<M> {
             config: self.config.clone(),
             history: self.history.clone(),
         };
-        checkpoint::save(dir, &self.model, &self.optimizer, &progress)
+        checkpoint::save(dir, &self.optimizer, &progress, |folder| {
+            let (tower, loss) = &self.learner;
+            checkpoint::write_module(tower, &folder.join(checkpoint::MODEL))?;
+            match loss {
+                Some(loss) => checkpoint::write_module(loss, &folder.join(LOSS)),
+                None => Ok(()),
+            }
+        })
     }
 
     /// Steps done.
@@ -229,38 +320,42 @@ impl<M: ImageTower> AlignmentTrainer<M> {
 
     /// The model without gradients.
     pub fn model(&self) -> M {
-        self.model.valid()
+        self.learner.0.valid()
     }
 
-    /// The passages of a batch: every passage once an epoch, in an order of the epoch's own.
+    /// The losses of alignment, with what they have learned.
+    pub fn loss(&self) -> Option<&AlignmentLoss> {
+        self.learner.1.as_ref()
+    }
+
+    /// The passages of a batch, none of them twice: losses would push it away from itself. In an
+    /// epoch, which has an order of its own, each comes once; those that fill no batch are left out.
     fn batch(&mut self, number: usize) -> Vec<usize> {
-        let n = self.passages.len();
-        (number * self.config.batch..(number + 1) * self.config.batch)
-            .map(|i| {
-                let epoch = i / n;
-                if self.order.0 != epoch {
-                    let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
-                    rng.set_stream(epoch as u64);
-                    let mut order: Vec<usize> = (0..n).collect();
-                    order.shuffle(&mut rng);
-                    self.order = (epoch, order);
-                }
-                self.order.1[i % n]
-            })
-            .collect()
+        let (n, size) = (self.passages.len(), self.config.batch);
+        let batches = n / size;
+        let epoch = number / batches;
+        if self.order.0 != epoch {
+            let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
+            rng.set_stream(epoch as u64);
+            let mut order: Vec<usize> = (0..n).collect();
+            order.shuffle(&mut rng);
+            self.order = (epoch, order);
+        }
+        self.order.1[number % batches * size..][..size].to_vec()
     }
 
     /// Takes one step.
     ///
     /// # Errors
-    /// If the tower fails, its embeddings are not of the text's width, or the loss is no longer
-    /// finite; the model is then as before the step.
+    /// If the tower fails, its embeddings are not of the text's width, the loss is no longer finite,
+    /// or a weight would not be; the model is then as before the step.
     pub fn step(&mut self) -> Result<AlignmentReport, AlignError> {
         let parts = self.config.accumulation;
         let mut accumulator = GradientsAccumulator::new();
         let mut losses = BTreeMap::<String, f32>::new();
         for part in 0..parts {
-            let own = self.batch(self.step * parts + part);
+            let number = self.step * parts + part;
+            let own = self.batch(number);
             let inputs: Vec<&M::Input> = own.iter().map(|&i| &self.passages[i].input).collect();
             let values: Vec<f32> = own
                 .iter()
@@ -270,9 +365,11 @@ impl<M: ImageTower> AlignmentTrainer<M> {
                 TensorData::new(values, [own.len(), self.width]),
                 &self.device,
             );
-            let output = self.model.embed_images(&inputs, &self.device)?;
+            let drawing = drawing(&self.device, self.config.seed, number);
+            let output = self.learner.0.embed_images(&inputs, &self.device)?;
+            drop(drawing);
             let mut terms = Vec::new();
-            if let Some(loss) = &self.loss {
+            if let Some(loss) = &self.learner.1 {
                 terms = loss.parts(text_emb, output.image_emb)?;
             }
             if let Some(reading) = output.reading {
@@ -301,8 +398,8 @@ impl<M: ImageTower> AlignmentTrainer<M> {
                 expected: "one with a weight: of alignment, or the tower's own".to_owned(),
                 found: "none".to_owned(),
             })?;
-            let grads = GradientsParams::from_grads(sum.backward(), &self.model);
-            accumulator.accumulate(&self.model, grads);
+            let grads = GradientsParams::from_grads(sum.backward(), &self.learner);
+            accumulator.accumulate(&self.learner, grads);
         }
         let learning_rate = cosine_schedule(
             self.config.learning_rate,
@@ -310,9 +407,14 @@ impl<M: ImageTower> AlignmentTrainer<M> {
             self.config.steps,
             self.step,
         );
-        self.model = self
-            .optimizer
-            .step(learning_rate, self.model.clone(), accumulator.grads());
+        update(
+            &mut self.learner,
+            &mut self.optimizer,
+            learning_rate,
+            accumulator.grads(),
+            self.step + 1,
+        )?;
+        self.learner.1 = self.learner.1.take().map(AlignmentLoss::clamped);
         self.step += 1;
         let report = AlignmentReport {
             step: self.step,

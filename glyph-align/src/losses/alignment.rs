@@ -123,6 +123,12 @@ impl AlignmentLoss {
         Ok(parts)
     }
 
+    /// With what is learned in its range; called after each step.
+    pub(crate) fn clamped(mut self) -> Self {
+        self.info_nce = self.info_nce.map(InfoNceLoss::clamped);
+        self
+    }
+
     /// The part that tells pairs by a softmax, if it has a weight.
     pub fn info_nce(&self) -> Option<&InfoNceLoss> {
         self.info_nce.as_ref()

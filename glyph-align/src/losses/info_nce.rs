@@ -12,7 +12,7 @@ pub struct InfoNceLossConfig {
     /// What cosines are divided by before the softmax; CLIP starts at 0.07.
     #[config(default = 0.07)]
     pub temperature: f64,
-    /// Whether the temperature is learned.
+    /// Whether the temperature is learned. It stays from 0.01 to 1 then, as CLIP's does.
     #[config(default = false)]
     pub learned: bool,
 }
@@ -48,6 +48,19 @@ pub struct InfoNceLoss {
 }
 
 impl InfoNceLoss {
+    /// With a learned temperature brought back to 0.01 to 1: past that softmax has but one winner,
+    /// and a step that went too far is not found back from.
+    pub(crate) fn clamped(mut self) -> Self {
+        self.logit_scale = self.logit_scale.map(|scale| match scale.is_require_grad() {
+            true => (scale.detach())
+                .clamp(0.0, 100.0f64.ln())
+                .detach()
+                .require_grad(),
+            false => scale,
+        });
+        self
+    }
+
     /// The loss of a batch.
     ///
     /// # Shapes

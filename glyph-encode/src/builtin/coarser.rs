@@ -184,9 +184,14 @@ impl Squeezer {
     /// - `patches`: `[rows, PATCHES_PER_ROW, patch_hidden_size]`
     /// - output: `[rows, PATCHES_PER_ROW / merge, hidden_size]`
     fn forward(&self, patches: Tensor<3>) -> Tensor<3> {
+        let [rows, n, _] = patches.dims();
+        if rows == 0 {
+            let [_, d] = self.squeeze.weight.dims();
+            return Tensor::zeros([0, n / self.merge, self.merge * d], &patches.device());
+        }
         let x = self.norm.forward(self.block.forward(patches));
         let x = self.squeeze.forward(x);
-        let [rows, n, d] = x.dims();
+        let [_, _, d] = x.dims();
         x.reshape([rows, n / self.merge, self.merge * d])
     }
 }

@@ -139,12 +139,17 @@ impl EncoderModel {
         trunk
     }
 
-    /// Features of each patch in the context of its row.
+    /// Features of each patch in the context of its row. No rows give no rows.
     ///
     /// # Shapes
     /// - `pixel_values`: `[rows, PATCHES_PER_ROW, WINDOW_SIZE]`, ink = 1, paper = 0
     /// - output: `[rows, PATCHES_PER_ROW, patch_hidden_size]`
     pub fn trunk(&self, pixel_values: Tensor<3>) -> Tensor<3> {
+        let [rows, n, _] = pixel_values.dims();
+        if rows == 0 {
+            let [_, d] = self.stem_out.weight.dims();
+            return Tensor::zeros([0, n, d], &pixel_values.device());
+        }
         let x = self.activation.forward(self.stem_in.forward(pixel_values));
         let mut x = self.stem_out.forward(x) + self.position.val().unsqueeze::<3>();
         for block in &self.blocks {
@@ -198,6 +203,10 @@ impl RowBlock {
     /// - `x` and output: `[rows, n, d]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [rows, n, d] = x.dims();
+        // Kernels for matrices are not made for no rows.
+        if rows == 0 || n == 0 {
+            return x;
+        }
         let head = d / self.heads;
         let qkv = self.qkv.forward(self.norm_attention.forward(x.clone()));
         // [rows, n, 3 d] -> three times [rows, heads, n, head]
@@ -244,6 +253,10 @@ impl Merger {
 
     pub(super) fn forward(&self, patches: Tensor<3>) -> Tensor<3> {
         let [rows, n, d] = patches.dims();
+        if rows == 0 {
+            let [_, out] = self.down.weight.dims();
+            return Tensor::zeros([0, n / self.merge, out], &patches.device());
+        }
         let x = patches.reshape([rows, n / self.merge, self.merge * d]);
         let x = self
             .down
@@ -271,5 +284,22 @@ mod tests {
         assert!(error < 1e-4, "{error}");
         let same = model.widened_trunk(8, &device);
         assert_eq!(same.stem_in.weight.dims(), [WINDOW_SIZE, 256]);
+    }
+
+    #[test]
+    fn no_rows_give_no_tokens() {
+        let device = Device::default();
+        let model = BuiltinEncoderConfig::default().init(&device);
+        let none = Tensor::<3>::zeros([0, PATCHES_PER_ROW, WINDOW_SIZE], &device);
+        let patches = model.trunk(none);
+        assert_eq!(patches.dims(), [0, PATCHES_PER_ROW, 128]);
+        assert_eq!(model.merge(patches.clone(), 1).dims(), [0, 3, 384]);
+        let coarser = super::super::CoarserConfig::default().init(&device);
+        let tokens = model.merge(patches.clone(), 0);
+        assert_eq!(coarser.merge(tokens, 8).dims(), [0, 6, 384]);
+        for size in [24, 48] {
+            let tokens = coarser.merge(patches.clone(), size);
+            assert_eq!(tokens.dims(), [0, PATCHES_PER_ROW / size, 384]);
+        }
     }
 }

@@ -18,12 +18,15 @@ const WIDEN: usize = 1 << 19;
 /// Weights that are worth a thread of their own where there is but one row.
 const SPLIT: usize = 1 << 18;
 
-/// Multiplies `F32` hidden states by a layer of any type, and gives `F32`.
+/// Multiplies `F32` hidden states by a layer of any type, and gives `F32`. No rows give no rows.
 ///
 /// # Shapes
 /// - input: `[.., d_input]`
 /// - output: `[.., d_output]`
 pub fn project<const D: usize>(linear: &Linear, x: Tensor<D>) -> Tensor<D> {
+    if let Some(nothing) = of_no_rows(&x, &linear.weight.val()) {
+        return nothing;
+    }
     if is_host(&x.device()) {
         return host::add(multiply(x, linear.weight.val()), bias(linear), None);
     }
@@ -40,6 +43,9 @@ pub fn project_onto<const D: usize>(
     x: Tensor<D>,
     residual: Tensor<D>,
 ) -> Tensor<D> {
+    if let Some(nothing) = of_no_rows(&x, &linear.weight.val()) {
+        return nothing;
+    }
     if is_host(&x.device()) {
         let product = multiply(x, linear.weight.val());
         return host::add(product, bias(linear), Some(residual));
@@ -47,18 +53,32 @@ pub fn project_onto<const D: usize>(
     residual + project(linear, x)
 }
 
+/// The product of a tensor without rows: kernels for matrices are not made for that, and some read
+/// where there is nothing.
+fn of_no_rows<const D: usize>(x: &Tensor<D>, weight: &Tensor<2>) -> Option<Tensor<D>> {
+    let mut dims = x.dims();
+    if !dims[..D - 1].contains(&0) {
+        return None;
+    }
+    dims[D - 1] = weight.dims()[1];
+    Some(Tensor::zeros(dims, (&x.device(), DType::F32)))
+}
+
 /// The bias of a layer.
 pub(super) fn bias(linear: &Linear) -> Option<Tensor<1>> {
     linear.bias.as_ref().map(|bias| bias.val())
 }
 
-/// Multiplies `F32` hidden states by a matrix of any type, and gives `F32`.
+/// Multiplies `F32` hidden states by a matrix of any type, and gives `F32`. No rows give no rows.
 ///
 /// # Shapes
 /// - `x`: `[.., d_input]`; `weight`: `[d_input, d_output]`, best a transposed view of what has
 ///   its outputs first
 /// - output: `[.., d_output]`
 pub fn multiply<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
+    if let Some(nothing) = of_no_rows(&x, &weight) {
+        return nothing;
+    }
     let mut dims = x.dims();
     let [d_input, d_output] = weight.dims();
     let rows = dims.iter().product::<usize>() / d_input.max(1);
@@ -208,5 +228,16 @@ mod tests {
             let out: Vec<f32> = multiply(x, weight).into_data().try_to_vec().unwrap();
             assert!(out.iter().all(|v| (v - expected).abs() < 1.0), "{out:?}");
         }
+    }
+
+    #[test]
+    fn no_rows_give_no_rows() {
+        let device = Device::default();
+        let linear = burn::nn::LinearConfig::new(4, 6).init(&device);
+        let none = || Tensor::<3>::zeros([2, 0, 4], &device);
+        assert_eq!(project(&linear, none()).dims(), [2, 0, 6]);
+        assert_eq!(multiply(none(), linear.weight.val()).dims(), [2, 0, 6]);
+        let residual = Tensor::zeros([2, 0, 6], &device);
+        assert_eq!(project_onto(&linear, none(), residual).dims(), [2, 0, 6]);
     }
 }

@@ -14,7 +14,7 @@ use super::encoder::{EncoderLayer, EncoderSizes, patchify};
 use super::patch::activation;
 use crate::EncodeError;
 use crate::checkpoint::safetensors::read_json;
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::checkpoint::{Checkpoint, CheckpointError, Heads};
 use crate::nn::project;
 
 /// `config.json` of a CLIP checkpoint.
@@ -172,12 +172,14 @@ impl ClipModel {
     }
 }
 
-/// Divides rows by their length.
+/// Divides rows by their length; a row of zeros stays, and its gradient is finite.
 ///
 /// # Shapes
 /// - input and output: `[n, width]`
 pub fn normalize(x: Tensor<2>) -> Tensor<2> {
-    let length = x.clone().square().sum_dim(1).sqrt();
+    // PyTorch's bound, under the root, whose own gradient at zero is infinite.
+    const EPS: f64 = 1e-12;
+    let length = x.clone().square().sum_dim(1).clamp_min(EPS * EPS).sqrt();
     x / length
 }
 
@@ -200,7 +202,7 @@ impl ClipVisionTower {
     /// Reads the tensors `vision_model.…` and `visual_projection.weight`.
     ///
     /// # Errors
-    /// If a tensor has another shape or the activation is not known.
+    /// If a size makes no model, a tensor has another shape or the activation is not known.
     pub fn load(
         checkpoint: &mut Checkpoint<'_>,
         config: &ClipVisionConfig,
@@ -208,6 +210,24 @@ impl ClipVisionTower {
     ) -> Result<Self, CheckpointError> {
         let c = checkpoint;
         let (d, patch, eps) = (config.hidden_size, config.patch_size, config.layer_norm_eps);
+        c.check_sizes(
+            &[
+                ("vision_config.intermediate_size", config.intermediate_size),
+                ("vision_config.num_channels", config.num_channels),
+                ("vision_config.patch_size", patch),
+                ("projection_dim", projection_dim),
+            ],
+            ("vision_config.num_hidden_layers", config.num_hidden_layers),
+            Heads {
+                heads: (
+                    "vision_config.num_attention_heads",
+                    config.num_attention_heads,
+                ),
+                width: ("vision_config.hidden_size", d),
+                multiple: 1,
+            },
+        )?;
+        let side = c.check_patches(("vision_config.image_size", config.image_size), patch)?;
         let sizes = EncoderSizes {
             hidden_size: d,
             intermediate_size: config.intermediate_size,
@@ -215,7 +235,6 @@ impl ClipVisionTower {
             layer_norm_eps: eps,
             activation: activation(c, &config.hidden_act)?,
         };
-        let side = config.image_size / patch;
         let at = |part: &str| format!("vision_model.{part}");
         let layers = (0..config.num_hidden_layers)
             .map(|i| EncoderLayer::load(c, &at(&format!("encoder.layers.{i}")), sizes))
@@ -323,7 +342,7 @@ impl ClipTextTower {
     /// Reads the tensors `text_model.…` and `text_projection.weight`.
     ///
     /// # Errors
-    /// If a tensor has another shape or the activation is not known.
+    /// If a size makes no model, a tensor has another shape or the activation is not known.
     pub fn load(
         checkpoint: &mut Checkpoint<'_>,
         config: &ClipTextConfig,
@@ -331,6 +350,26 @@ impl ClipTextTower {
     ) -> Result<Self, CheckpointError> {
         let c = checkpoint;
         let (d, eps) = (config.hidden_size, config.layer_norm_eps);
+        c.check_sizes(
+            &[
+                ("text_config.vocab_size", config.vocab_size),
+                ("text_config.intermediate_size", config.intermediate_size),
+                (
+                    "text_config.max_position_embeddings",
+                    config.max_position_embeddings,
+                ),
+                ("projection_dim", projection_dim),
+            ],
+            ("text_config.num_hidden_layers", config.num_hidden_layers),
+            Heads {
+                heads: (
+                    "text_config.num_attention_heads",
+                    config.num_attention_heads,
+                ),
+                width: ("text_config.hidden_size", d),
+                multiple: 1,
+            },
+        )?;
         let sizes = EncoderSizes {
             hidden_size: d,
             intermediate_size: config.intermediate_size,
@@ -432,5 +471,17 @@ impl ClipTextTower {
             id => id,
         };
         ids.iter().position(|&id| id == wanted).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_zeros_has_no_length_to_divide_by() {
+        let x = Tensor::<2>::from_floats([[3.0, 4.0], [0.0, 0.0]], &Device::default());
+        let unit: Vec<f32> = normalize(x).into_data().try_to_vec().expect("f32");
+        assert_eq!(unit, [0.6, 0.8, 0.0, 0.0]);
     }
 }

@@ -13,7 +13,7 @@ use super::patch::{
     PatchBlock, PatchTower, activation, axial_rotary, frames, gated, patch_embed, patch_positions,
     run_blocks,
 };
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::checkpoint::{Checkpoint, CheckpointError, Heads};
 use crate::nn::{Activation, FeedForward, Norm, project};
 
 /// `vision_config` of a GLM-4.1V checkpoint.
@@ -89,7 +89,7 @@ impl Glm4vTower {
     /// Reads the tower's tensors, named `{prefix}.patch_embed.proj.weight` and so on.
     ///
     /// # Errors
-    /// If a tensor has another shape or the activation is not known.
+    /// If a size makes no model, a tensor has another shape or the activation is not known.
     pub fn load(
         checkpoint: &mut Checkpoint<'_>,
         prefix: &str,
@@ -101,6 +101,23 @@ impl Glm4vTower {
             config.out_hidden_size,
             config.rms_norm_eps,
         );
+        c.check_sizes(
+            &[
+                ("in_channels", config.in_channels),
+                ("patch_size", config.patch_size),
+                ("spatial_merge_size", config.spatial_merge_size),
+                ("temporal_patch_size", config.temporal_patch_size),
+                ("out_hidden_size", out),
+                ("intermediate_size", config.intermediate_size),
+            ],
+            ("depth", config.depth),
+            Heads {
+                heads: ("num_heads", config.num_heads),
+                width: ("hidden_size", d),
+                multiple: 4,
+            },
+        )?;
+        let side = c.check_patches(("image_size", config.image_size), config.patch_size)?;
         let act = activation(c, &config.hidden_act)?;
         let patch = [
             config.in_channels,
@@ -108,7 +125,6 @@ impl Glm4vTower {
             config.patch_size,
         ];
         let at = |part: &str| format!("{prefix}.{part}");
-        let side = config.image_size / config.patch_size;
         let embed = patch_embed(c, &at("patch_embed.proj"), patch, d, true)?;
         let positions = c.tensor_f32(
             &at("embeddings.position_embedding.weight"),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::encoder::{EncoderLayer, EncoderSizes, patchify};
 use super::patch::activation;
 use crate::EncodeError;
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::checkpoint::{Checkpoint, CheckpointError, Heads};
 use crate::nn::project;
 
 /// `vision_config` of an Idefics3 checkpoint, with the `scale_factor` that lies beside it.
@@ -75,7 +75,7 @@ impl Idefics3Tower {
     /// wide.
     ///
     /// # Errors
-    /// If a tensor has another shape or the activation is not known.
+    /// If a size makes no model, a tensor has another shape or the activation is not known.
     pub fn load(
         checkpoint: &mut Checkpoint<'_>,
         config: &Idefics3VisionConfig,
@@ -83,6 +83,22 @@ impl Idefics3Tower {
     ) -> Result<Self, CheckpointError> {
         let c = checkpoint;
         let (d, patch) = (config.hidden_size, config.patch_size);
+        c.check_sizes(
+            &[
+                ("intermediate_size", config.intermediate_size),
+                ("num_channels", config.num_channels),
+                ("patch_size", patch),
+                ("scale_factor", config.scale_factor),
+                ("text hidden_size", text_hidden_size),
+            ],
+            ("num_hidden_layers", config.num_hidden_layers),
+            Heads {
+                heads: ("num_attention_heads", config.num_attention_heads),
+                width: ("hidden_size", d),
+                multiple: 1,
+            },
+        )?;
+        let side = c.check_patches(("image_size", config.image_size), patch)?;
         let sizes = EncoderSizes {
             hidden_size: d,
             intermediate_size: config.intermediate_size,
@@ -90,7 +106,6 @@ impl Idefics3Tower {
             layer_norm_eps: config.layer_norm_eps,
             activation: activation(c, &config.hidden_act)?,
         };
-        let side = config.image_size / patch;
         let stored = [d, config.num_channels, patch, patch];
         let at = |part: &str| format!("vision_model.{part}");
         let merged = d * config.scale_factor * config.scale_factor;

@@ -13,7 +13,7 @@ use super::patch::{
     PatchBlock, PatchTower, activation, axial_rotary, frames, gated, patch_embed, patch_positions,
     run_blocks, select_rows,
 };
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::checkpoint::{Checkpoint, CheckpointError, Heads};
 use crate::nn::{Activation, FeedForward, Norm, project};
 
 /// `vision_config` of a Qwen2.5-VL checkpoint.
@@ -87,7 +87,7 @@ impl Qwen2_5VlTower {
     /// Reads the tower's tensors, named `{prefix}.patch_embed.proj.weight` and so on.
     ///
     /// # Errors
-    /// If a tensor has another shape or the activation is not known.
+    /// If a size makes no model, a tensor has another shape or the activation is not known.
     pub fn load(
         checkpoint: &mut Checkpoint<'_>,
         prefix: &str,
@@ -95,6 +95,22 @@ impl Qwen2_5VlTower {
     ) -> Result<Self, CheckpointError> {
         let c = checkpoint;
         let d = config.hidden_size;
+        c.check_sizes(
+            &[
+                ("intermediate_size", config.intermediate_size),
+                ("in_channels", config.in_channels),
+                ("patch_size", config.patch_size),
+                ("spatial_merge_size", config.spatial_merge_size),
+                ("temporal_patch_size", config.temporal_patch_size),
+                ("out_hidden_size", config.out_hidden_size),
+            ],
+            ("depth", config.depth),
+            Heads {
+                heads: ("num_heads", config.num_heads),
+                width: ("hidden_size", d),
+                multiple: 4,
+            },
+        )?;
         let act = activation(c, &config.hidden_act)?;
         let patch = [
             config.in_channels,

@@ -12,7 +12,7 @@ use super::patch::{
     PatchBlock, PatchTower, activation, axial_rotary, frames, patch_embed, patch_positions,
     run_blocks,
 };
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::checkpoint::{Checkpoint, CheckpointError, Heads};
 use crate::nn::{Activation, FeedForward, Norm, project};
 
 /// `vision_config` of a Qwen2-VL checkpoint.
@@ -74,7 +74,7 @@ impl Qwen2VlTower {
     /// Reads the tower's tensors, named `{prefix}.patch_embed.proj.weight` and so on.
     ///
     /// # Errors
-    /// If a tensor has another shape or the activation is not known.
+    /// If a size makes no model, a tensor has another shape or the activation is not known.
     pub fn load(
         checkpoint: &mut Checkpoint<'_>,
         prefix: &str,
@@ -83,6 +83,22 @@ impl Qwen2VlTower {
         let c = checkpoint;
         let d = config.embed_dim;
         let inner = (d as f64 * config.mlp_ratio) as usize;
+        c.check_sizes(
+            &[
+                ("hidden_size", config.hidden_size),
+                ("mlp_ratio * embed_dim", inner),
+                ("in_channels", config.in_channels),
+                ("patch_size", config.patch_size),
+                ("spatial_merge_size", config.spatial_merge_size),
+                ("temporal_patch_size", config.temporal_patch_size),
+            ],
+            ("depth", config.depth),
+            Heads {
+                heads: ("num_heads", config.num_heads),
+                width: ("embed_dim", d),
+                multiple: 4,
+            },
+        )?;
         let act = activation(c, &config.hidden_act)?;
         let patch = [
             config.in_channels,

@@ -229,18 +229,25 @@ impl Pipeline {
     }
 }
 
-/// Boxes around doubtful rows; rows that follow one another share one.
+/// Boxes around doubtful rows; rows that follow one another, the next below the one before, share
+/// one. In another column it lies elsewhere, and one box would hold both columns.
 fn regions(doubtful: &Doubtful) -> Vec<BBox> {
     let mut regions: Vec<(u32, BBox)> = Vec::new();
     for (&row, &(bbox, _)) in doubtful {
         match regions.last_mut() {
-            Some((last, region)) if *last + 1 == row => {
+            Some((last, region)) if *last + 1 == row && is_below(*region, bbox) => {
                 (*last, *region) = (row, region.union(bbox));
             }
             _ => regions.push((row, bbox)),
         }
     }
     regions.into_iter().map(|(_, bbox)| bbox).collect()
+}
+
+fn is_below(region: BBox, next: BBox) -> bool {
+    let left = region.x.max(next.x);
+    let right = (region.x + region.width).min(next.x + next.width);
+    next.y >= region.y + region.height && left < right
 }
 
 /// Some of the tokens, in this order.
