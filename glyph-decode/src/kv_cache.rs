@@ -204,16 +204,39 @@ impl KvCache {
     /// prefix and run only what follows it.
     pub fn truncate(&mut self, len: usize) -> usize {
         if len < self.seen {
-            self.seen = if self.seen > self.capacity { 0 } else { len };
-            self.jumps.retain(|(seen, _)| *seen <= self.seen);
+            let kept = if self.seen > self.capacity { 0 } else { len };
+            self.wipe(kept);
+            self.seen = kept;
+            self.jumps.retain(|(seen, _)| *seen <= kept);
         }
         self.len()
     }
 
     /// Forgets all tokens.
     pub fn clear(&mut self) {
+        self.wipe(0);
         self.seen = 0;
         self.jumps.clear();
+    }
+
+    /// Zeroes the rows of the tokens from `from` on, where [`append`](Self::append) gives rows of
+    /// no token: attention multiplies those by 0, and what overflowed stays what it is.
+    fn wipe(&mut self, from: usize) {
+        let seen = self.seen;
+        let Some(store) = &mut self.tensors else {
+            return;
+        };
+        if from >= seen || is_host(&store.device) {
+            return;
+        }
+        let shape = [self.kv_heads, 1, seen - from, self.head_dim];
+        let zeros = Tensor::<4>::zeros(shape, (&store.device, store.dtype));
+        for layer in &mut store.layers {
+            // Taken out, as in `append`.
+            *layer = layer.take().map(|held| {
+                held.map(|x| x.slice_assign(s![.., .., from..seen, ..], zeros.clone()))
+            });
+        }
     }
 
     /// Checks that `n` more tokens may come.
@@ -358,5 +381,33 @@ mod tests {
             (vec![128, 256, 256], 256 * 128)
         );
         assert_eq!(rows(&other, 128, &[127, 1]), (vec![128, 128], 128 * 128));
+    }
+
+    /// A prompt whose numbers overflow spoils no prompt after it.
+    #[test]
+    fn what_is_forgotten_is_not_seen_again() {
+        let device = Device::flex().autodiff();
+        for kept in [0, 2] {
+            let mut cache = KvCache::on_device(2, 1, 4, 150, DType::F32, &device);
+            let add = |cache: &mut KvCache, n, value: f32| {
+                let new = Tensor::<4>::full([1, 1, n, 4], value, &device);
+                let sums: Vec<f32> = (0..2)
+                    .map(|layer| {
+                        let (keys, values) = cache.append(layer, new.clone(), new.clone());
+                        (keys + values).sum().into_scalar::<f32>()
+                    })
+                    .collect();
+                cache.advance(n).unwrap();
+                sums
+            };
+            add(&mut cache, 2, 1.0);
+            assert!(add(&mut cache, 140, f32::NAN)[1].is_nan());
+            match kept {
+                0 => cache.clear(),
+                _ => assert_eq!(cache.truncate(kept), kept),
+            }
+            let sum = (2 * 4 * (kept + 129)) as f32;
+            assert_eq!(add(&mut cache, 129, 1.0), [sum, sum], "after {kept}");
+        }
     }
 }

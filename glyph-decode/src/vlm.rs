@@ -5,6 +5,8 @@ mod config;
 mod decoder;
 mod images;
 pub(crate) mod rope;
+#[cfg(test)]
+mod tests;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -208,20 +210,31 @@ impl VisionLanguageModel {
         cache: &mut KvCache,
         logits: LogitsFor,
     ) -> Result<Tensor<2>, DecodeError> {
+        self.run_in(PREFILL_CHUNK, reading, cache, logits)
+    }
+
+    /// [`run`](Self::run) in chunks of `size` tokens.
+    fn run_in(
+        &self,
+        size: usize,
+        reading: Reading,
+        cache: &mut KvCache,
+        logits: LogitsFor,
+    ) -> Result<Tensor<2>, DecodeError> {
         let all = reading.positions.len();
         self.check_cache(all, cache)?;
         let before = cache.position();
         let embeds = joined(reading.embeds);
-        let mut chunk = PREFILL_CHUNK;
+        let mut chunk = size;
         if !is_host(&self.device()) {
             // From the second one on, chunks begin where kernels of attention begin their tiles.
-            chunk -= before % KEY_ROWS;
+            chunk -= before % KEY_ROWS.min(size);
         }
         let mut out = Vec::new();
         let mut start = 0;
         while start < all {
             let n = chunk.min(all - start);
-            chunk = PREFILL_CHUNK;
+            chunk = size;
             let x = embeds.clone().narrow(0, start, n);
             let positions = &reading.positions[start..start + n];
             let mut rows = [Rows {

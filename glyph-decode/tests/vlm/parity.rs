@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::fixture::{Case, Family, close};
 use burn::tensor::{DType, Device, Tensor};
 use glyph_decode::{
-    GenerationConfig, LanguageModel, LogitsFor, Segment, Session, TokenId, VisionLanguageModel,
-    Vocabulary, generate_batch,
+    GenerationConfig, KvCache, LanguageModel, LogitsFor, Segment, Session, TokenId,
+    VisionLanguageModel, Vocabulary, generate_batch,
 };
 
 const PATCH_FAMILIES: [&str; 3] = ["qwen2_vl", "qwen2_5_vl", "glm4v"];
@@ -270,6 +270,35 @@ fn batches_are_answered_as_one_by_one() {
                 let (t, a) = (t.logprob.expect("asked"), a.logprob.expect("asked"));
                 assert!((t - a).abs() < 1e-3, "{name}: {t}, expected {a}");
             }
+        }
+    }
+}
+
+/// Numbers that overflow spoil what is read after them, and nothing once they are cut off.
+#[test]
+fn what_was_cut_off_is_not_seen() {
+    for (name, device) in on_all_devices() {
+        let family = Family::open(name);
+        let model = open_on(&family, &device);
+        let hidden = model.config().hidden_size;
+        let read = |cache: &mut KvCache, ids: &[TokenId]| -> Vec<f32> {
+            let embeds = model.embed(ids).expect("ids of the vocabulary");
+            let logits = model.forward(embeds, cache, LogitsFor::Last);
+            let logits = logits.expect("it fits").into_data();
+            logits.try_into_vec().expect("F32")
+        };
+        let mut cache = model.new_cache(200).expect("within the context");
+        read(&mut cache, &[3, 4, 5]);
+        let broken = Tensor::full([140, hidden], f32::NAN, &device);
+        let logits = model.forward(broken, &mut cache, LogitsFor::None);
+        logits.expect("it fits");
+        assert!(read(&mut cache, &[6])[0].is_nan(), "{name}");
+        cache.truncate(3);
+        let found = read(&mut cache, &[7, 8]);
+        cache.clear();
+        let expected = read(&mut cache, &[3, 4, 5, 7, 8]);
+        for (f, e) in found.iter().zip(&expected) {
+            assert!((f - e).abs() < 1e-4, "{name}: {f}, expected {e}");
         }
     }
 }
