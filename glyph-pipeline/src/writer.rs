@@ -101,9 +101,11 @@ pub(crate) fn session(
     tokenizer: &Arc<Tokenizer>,
     wanted: usize,
 ) -> Result<Session, DecodeError> {
+    let context = model.config().context_length;
     let capacity = wanted
+        .min(context)
         .next_multiple_of(CAPACITY_STEP)
-        .min(model.config().context_length);
+        .min(context);
     match kept {
         Some(session) if session.capacity() >= capacity => Ok(session),
         _ => Session::new(model, tokenizer.clone(), capacity),

@@ -194,7 +194,7 @@ impl VisionLanguageWriter {
 
     /// Checks that a prompt and its answer have room.
     fn check_room(&self, prompt: &ExpandedPrompt, answer: usize) -> Result<(), DecodeError> {
-        let new = prompt.ids.len() + answer;
+        let new = prompt.ids.len().saturating_add(answer);
         if new > self.context_length() {
             return Err(DecodeError::ContextFull {
                 held: 0,
@@ -321,7 +321,7 @@ impl VisionLanguageWriter {
         prompt: &ExpandedPrompt,
         answer: usize,
     ) -> Result<Session, DecodeError> {
-        let wanted = prompt.ids.len() + answer;
+        let wanted = prompt.ids.len().saturating_add(answer);
         session(
             held.session.take(),
             self.model.clone(),

@@ -118,7 +118,7 @@ impl Writer for LanguageModelWriter {
         let mut config = self.config.clone();
         config.max_new_tokens = request.max_new_tokens;
 
-        let wanted = prompt.len() + request.max_new_tokens;
+        let wanted = prompt.len().saturating_add(request.max_new_tokens);
         let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let mut session = session(held.take(), self.model.clone(), &self.tokenizer, wanted)?;
         let generator = self.schemas.constrain(
@@ -128,7 +128,8 @@ impl Writer for LanguageModelWriter {
             &self.tokenizer,
             &self.model.config().eos_token_ids,
         )?;
-        let total = (request.max_new_tokens * 4 + prompt.len()).max(1) as f64;
+        let total = request.max_new_tokens.saturating_mul(4);
+        let total = total.saturating_add(prompt.len()).max(1) as f64;
         let mut out = generator
             .on_progress(|p| {
                 progress((p.prompt_tokens_read + 4 * p.generated_tokens) as f64 / total)
@@ -249,5 +250,16 @@ mod tests {
         let out = out.expect("it writes");
         assert_eq!((out.finish_reason, told), (FinishReason::Cancelled, 3));
         assert!(out.usage.generated_tokens < 24, "{:?}", out.usage);
+    }
+
+    #[test]
+    fn a_limit_without_end_is_the_context() {
+        let request = WriteRequest {
+            max_new_tokens: usize::MAX,
+            ..REQUEST
+        };
+        let out = writer().write(&request, &mut |_| ControlFlow::Continue(()));
+        let usage = out.expect("it writes").usage;
+        assert!(usage.generated_tokens > 24, "{usage:?}");
     }
 }

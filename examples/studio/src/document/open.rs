@@ -261,7 +261,8 @@ fn open(path: &Path, name: &str, bounds: &Bounds) -> Result<Opened, Failure> {
     limits.max_file_bytes = bounds.file_bytes;
     limits.max_pages = bounds.pages;
     limits.max_image_pixels = bounds.pixels;
-    limits.max_total_pixels = bounds.pixels.saturating_mul(10);
+    // The rest is for what they are drawn from.
+    limits.max_total_pixels = bounds.memory / 2;
     let options = OpenOptions {
         limits,
         ..OpenOptions::default()
