@@ -127,24 +127,26 @@ impl<M: Trainable> Trainer<M> {
     /// # Errors
     /// If a checkpoint is there and cannot be read, or another setting is not as it was.
     pub fn resume(&mut self, dir: &Path) -> Result<bool, AlignError> {
-        let loaded = checkpoint::load(dir, &self.optimizer, |folder| {
-            checkpoint::read_module(&self.model, &folder.join(checkpoint::MODEL))
-        })?;
-        let Some(loaded) = loaded else {
-            return Ok(false);
-        };
-        let progress: Progress = loaded.progress;
         // Models without ratios of their own do not look at them.
         let of_model = |config: &TrainingConfig| TrainingConfig {
             ratios: M::merge_sizes(config),
             ..config.clone()
         };
-        checkpoint::same_settings(
-            &loaded.path,
-            &of_model(&progress.config),
-            &of_model(&self.config),
-            &["steps", "learning_rate"],
-        )?;
+        let check = |path: &Path, progress: &Progress| {
+            checkpoint::same_settings(
+                path,
+                &of_model(&progress.config),
+                &of_model(&self.config),
+                &["steps", "learning_rate"],
+            )
+        };
+        let loaded = checkpoint::load(dir, &self.optimizer, check, |folder| {
+            checkpoint::read_module(&self.model, &folder.join(checkpoint::MODEL))
+        })?;
+        let Some(loaded) = loaded else {
+            return Ok(false);
+        };
+        let progress = loaded.progress;
         self.model = loaded.modules.prepare(&self.config);
         self.optimizer = loaded.optimizer;
         self.step = progress.step;

@@ -249,26 +249,7 @@ impl<M: ImageTower> AlignmentTrainer<M> {
     /// # Errors
     /// If a checkpoint is there and cannot be read, or another setting is not as it was.
     pub fn resume(&mut self, dir: &Path) -> Result<bool, AlignError> {
-        let (tower, loss) = &self.learner;
-        let loaded = checkpoint::load(dir, &self.optimizer, |folder| {
-            let path = folder.join(LOSS);
-            let tower = checkpoint::read_module(tower, &folder.join(checkpoint::MODEL))?;
-            let loss = match loss {
-                // Earlier versions did not train them, and kept none.
-                Some(loss) if path.exists() => Some(checkpoint::read_module(loss, &path)?),
-                loss => loss.clone(),
-            };
-            Ok((tower, loss))
-        })?;
-        let Some(loaded) = loaded else {
-            return Ok(false);
-        };
-        let progress: Progress = loaded.progress;
-        let same = |free: &[&str], saved: &AlignmentTrainingConfig, own| {
-            checkpoint::same_settings(&loaded.path, saved, own, free)
-        };
-        same(&FREE, &progress.config, &self.config)?;
-        // Of the weights only whether there is one.
+        // Of the weights of losses only whether there is one.
         let used = |config: &AlignmentTrainingConfig| {
             let mut config = config.clone();
             if let Some(loss) = &mut config.loss {
@@ -282,7 +263,27 @@ impl<M: ImageTower> AlignmentTrainer<M> {
             }
             config
         };
-        same(&FREE[..3], &used(&progress.config), &used(&self.config))?;
+        let own = &self.config;
+        let check = |path: &Path, progress: &Progress| {
+            let saved = &progress.config;
+            checkpoint::same_settings(path, saved, own, &FREE)?;
+            checkpoint::same_settings(path, &used(saved), &used(own), &FREE[..3])
+        };
+        let (tower, loss) = &self.learner;
+        let loaded = checkpoint::load(dir, &self.optimizer, check, |folder| {
+            let path = folder.join(LOSS);
+            let tower = checkpoint::read_module(tower, &folder.join(checkpoint::MODEL))?;
+            let loss = match loss {
+                // Earlier versions did not train them, and kept none.
+                Some(loss) if path.exists() => Some(checkpoint::read_module(loss, &path)?),
+                loss => loss.clone(),
+            };
+            Ok((tower, loss))
+        })?;
+        let Some(loaded) = loaded else {
+            return Ok(false);
+        };
+        let progress = loaded.progress;
         (self.learner, self.optimizer) = (loaded.modules, loaded.optimizer);
         (self.step, self.history) = (progress.step, progress.history);
         Ok(true)

@@ -28,14 +28,15 @@ pub(crate) struct Loaded<T, P> {
     pub(crate) modules: T,
     pub(crate) optimizer: ModuleOptimizer,
     pub(crate) progress: P,
-    /// The file that says how far the run was.
-    pub(crate) path: PathBuf,
 }
 
-/// Reads the checkpoint in `dir`, if there is one; `modules` reads what else lies in its folder.
+/// Reads the checkpoint in `dir`, if there is one. `check` is given its file of settings and what it
+/// says before anything else is read, since weights of other settings have other shapes; `modules`
+/// reads what else lies in its folder.
 pub(crate) fn load<T, P: DeserializeOwned>(
     dir: &Path,
     optimizer: &ModuleOptimizer,
+    check: impl FnOnce(&Path, &P) -> Result<(), AlignError>,
     modules: impl FnOnce(&Path) -> Result<T, AlignError>,
 ) -> Result<Option<Loaded<T, P>>, AlignError> {
     let Some(folder) = current(dir)? else {
@@ -47,13 +48,13 @@ pub(crate) fn load<T, P: DeserializeOwned>(
         source,
     })?;
     let progress = serde_json::from_str(&text).map_err(|e| unfit(&path, e.to_string()))?;
+    check(&path, &progress)?;
     let state = folder.join(OPTIMIZER);
     let optimizer = optimizer.clone().load(&state);
     Ok(Some(Loaded {
         modules: modules(&folder)?,
         optimizer: optimizer.map_err(|e| unfit(&state, e.to_string()))?,
         progress,
-        path,
     }))
 }
 

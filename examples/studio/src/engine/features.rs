@@ -67,11 +67,12 @@ mod tests {
             Features::new(local, shared.clone())
         };
         let (one, other) = (host("one"), host("other"));
+        let key = "00ff".repeat(10);
         let found = tokio::task::spawn_blocking(move || {
-            assert_eq!(other.load("00ff"), None);
-            one.store("00ff", b"tokens").unwrap();
-            let found = other.load("00ff");
-            assert_eq!(other.local.load("00ff"), found);
+            assert_eq!(other.load(&key), None);
+            one.store(&key, b"tokens").unwrap();
+            let found = other.load(&key);
+            assert_eq!(other.local.load(&key), found);
             found
         });
         assert_eq!(found.await.unwrap().as_deref(), Some(&b"tokens"[..]));

@@ -23,9 +23,8 @@ fn saved(dir: &Path, weights: f32) -> Result<(), AlignError> {
 /// Weights and progress of what a run would go on from.
 fn found(dir: &Path) -> Option<(f32, f32)> {
     let optimizer = AdamWConfig::new().init();
-    let loaded = load(dir, &optimizer, |folder| {
-        read_module(&linear(0.0), &folder.join(MODEL))
-    });
+    let modules = |folder: &Path| read_module(&linear(0.0), &folder.join(MODEL));
+    let loaded = load(dir, &optimizer, |_, _| Ok(()), modules);
     let loaded: Option<Loaded<Linear, f32>> = loaded.expect("it can be read");
     loaded.map(|loaded| (value(&loaded.modules), loaded.progress))
 }
