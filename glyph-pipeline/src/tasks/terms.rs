@@ -1,8 +1,13 @@
 //! Tokens, stems, stop words, and the terms of a question.
 
+use std::sync::LazyLock;
+
+use rust_stemmers::{Algorithm, Stemmer};
+
 use super::text::{is_han, is_word_char};
 
 mod fuzzy;
+mod language;
 mod query;
 mod related;
 mod request;
@@ -11,6 +16,7 @@ mod stream;
 mod tests;
 
 pub(crate) use fuzzy::{allowed_edits, within_edits};
+pub(crate) use language::{Asks, Foreign, foreign};
 pub(crate) use query::{Kind, PARTICLES, Query};
 pub(crate) use related::{han_synonyms, is_generic, related};
 pub(crate) use request::asked;
@@ -64,6 +70,8 @@ pub(crate) fn fold(word: &str) -> String {
     let mut lower = word.to_lowercase();
     if lower.starts_with(|c: char| c.is_ascii_digit()) {
         lower.retain(|c| c != ',');
+    } else if let Some(rest) = without_elision(&lower) {
+        lower = rest.to_owned();
     } else if let Some(cut) = lower.find(['\'', '’']) {
         if lower[cut..].chars().nth(1) == Some('s') {
             lower.truncate(cut);
@@ -74,8 +82,28 @@ pub(crate) fn fold(word: &str) -> String {
     lower
 }
 
+/// The word after an elided article or pronoun of French or Italian: "adhésion" in "l'adhésion".
+fn without_elision(word: &str) -> Option<&str> {
+    let (elided, rest) = word.split_once(['\'', '’'])?;
+    const ELIDED: [&str; 16] = [
+        "l", "d", "qu", "n", "s", "j", "c", "m", "t", "dell", "all", "nell", "sull", "dall", "un",
+        "quest",
+    ];
+    // Possessives stay: "d's".
+    (ELIDED.contains(&elided) && rest.chars().nth(1).is_some()).then_some(rest)
+}
+
+static RUSSIAN: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::Russian));
+
 /// Strips English plural, -ing and -ed endings from a folded word; the base of an irregular form.
+///
+/// Of Cyrillic words those of Russian (Snowball), which are near those of its neighbours.
 pub(crate) fn stem(word: &str) -> &str {
+    if word.starts_with(|c: char| ('\u{400}'..='\u{4ff}').contains(&c)) {
+        // It only cuts, and writes е for ё, which is as long.
+        let length = RUSSIAN.stem(word).len();
+        return word.get(..length).unwrap_or(word);
+    }
     if !word.is_ascii() || word.len() < 4 || word.bytes().any(|b| b.is_ascii_digit()) {
         // "led", "ran" and "won" are short.
         return related::base(word).unwrap_or(word);

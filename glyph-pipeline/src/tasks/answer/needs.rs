@@ -8,7 +8,7 @@
 use super::super::lines::ReadLine;
 use super::super::sentences::{Sentence, doubts};
 use super::super::terms::{
-    Token, allowed_edits, fold, is_stop_word, related, stem, tokenize, within_edits,
+    Token, allowed_edits, fold, foreign, is_stop_word, related, stem, tokenize, within_edits,
 };
 use super::super::text::is_mostly_han;
 use super::question::Asked;
@@ -129,6 +129,8 @@ pub(super) struct Needs {
     asked: Asked,
     parsed: Parsed,
     han: Option<HanNeeds>,
+    /// Whether the question is in another language of Europe, of which only the words are compared.
+    foreign: bool,
     /// Everything that the question says.
     said: Text,
 }
@@ -136,9 +138,12 @@ pub(super) struct Needs {
 impl Needs {
     pub(super) fn of(question: &str, asked: Asked) -> Self {
         let chinese = is_mostly_han(question);
+        let foreign = foreign(question);
+        let plain = foreign.as_ref().map_or(question, |own| &own.plain);
         Self {
             asked,
-            parsed: Parsed::of(question, chinese),
+            parsed: Parsed::of(plain, chinese),
+            foreign: foreign.is_some(),
             han: chinese.then(|| HanNeeds::of(question)),
             said: Text::of_str(question),
         }
@@ -147,6 +152,9 @@ impl Needs {
     /// Whether a sentence holds enough of what is asked, its surroundings helping out with what
     /// the question is about.
     pub(super) fn met(&self, text: &Text, around: &Around<'_>) -> bool {
+        if self.foreign {
+            return self.half_held(text, around);
+        }
         if !self.names_held(text, around) {
             return false;
         }
@@ -158,6 +166,15 @@ impl Needs {
             }
             None => self.heads_held(text) && self.objects_held(text, around) && self.valued(text),
         }
+    }
+
+    /// Whether half of all words stand in a sentence or around it.
+    fn half_held(&self, text: &Text, around: &Around<'_>) -> bool {
+        let wanted = self.parsed.names.iter().flatten();
+        let wanted = || wanted.clone().chain(&self.parsed.objects);
+        let around = || around.before.iter().copied().chain(around.after);
+        let held = wanted().filter(|w| text.holds(w) || around().any(|t| t.holds(w)));
+        2 * held.count() >= wanted().count()
     }
 
     fn names_held(&self, text: &Text, around: &Around<'_>) -> bool {

@@ -1,6 +1,6 @@
 //! What kind of thing a question asks for.
 
-use super::super::terms::{Kind, Query, stem};
+use super::super::terms::{Asks, Kind, Query, foreign, stem};
 use super::super::text::pattern;
 use regex::Regex;
 use std::sync::LazyLock;
@@ -124,6 +124,16 @@ static REASON: LazyLock<Regex> = LazyLock::new(|| {
 impl Asked {
     /// Classifies a question.
     pub(super) fn of(question: &str) -> Self {
+        if let Some(own) = foreign(question) {
+            return match own.asks {
+                Asks::Who => Self::Who,
+                Asks::When => Self::When,
+                Asks::Where => Self::Where,
+                Asks::Quantity => Self::Quantity,
+                Asks::Why => Self::Why,
+                Asks::Other => Self::Other,
+            };
+        }
         RULES
             .iter()
             .find(|(_, rule)| rule.is_match(question))
@@ -257,6 +267,8 @@ mod tests {
             ("Why did the bridge fall?", Asked::Why),
             ("Where is the key?", Asked::Number),
             ("Describe the storm", Asked::Other),
+            ("Wann wurde der Turm gebaut?", Asked::When),
+            ("Combien coûte le billet ?", Asked::Quantity),
         ] {
             assert_eq!(Asked::of(question), asked, "{question}");
         }

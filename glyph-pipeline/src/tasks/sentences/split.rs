@@ -18,6 +18,29 @@ const BEFORE_NUMBERS: &[&str] = &[
     "tab", "ref", "refs", "ver", "ed", "par", "pt", "tel", "ext", "app", "chap",
 ];
 
+/// Months of German, which follow an ordinal: "am 9. Juli".
+const GERMAN_MONTHS: &[&str] = &[
+    "Januar",
+    "Jänner",
+    "Februar",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
+    "Dezember",
+];
+
+/// Words before the days of German dates.
+const BEFORE_GERMAN_DAYS: &[&str] = &[
+    "am", "Am", "ab", "Ab", "bis", "Bis", "dem", "den", "der", "Der", "des", "seit", "Seit", "und",
+    "vom", "Vom", "zum", "Zum",
+];
+
 /// The byte ranges of the sentences in `text`, without white space around.
 pub(super) fn split(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
@@ -111,9 +134,16 @@ fn ends_here(text: &str, start: usize, at: usize, mark: char, end: usize, run: u
                 .is_some_and(|w| w.starts_with(char::is_uppercase))
             && sentence_word(rest);
     }
-    // A list number at the sentence's head.
-    if word_start == 0 && word.len() <= 2 && word.chars().all(|c| c.is_ascii_digit()) {
-        return false;
+    // A list number at the sentence's head, or a day.
+    if word.len() <= 2 && word.chars().all(|c| c.is_ascii_digit()) {
+        let next = rest
+            .split(|c: char| !c.is_alphabetic())
+            .find(|w| !w.is_empty());
+        let earlier = before[..word_start].split_whitespace().next_back();
+        let german = earlier.is_some_and(|w| BEFORE_GERMAN_DAYS.contains(&w));
+        if word_start == 0 || german && next.is_some_and(|w| GERMAN_MONTHS.contains(&w)) {
+            return false;
+        }
     }
     let lower = word.to_lowercase();
     if BEFORE_NUMBERS.contains(&lower.as_str()) {

@@ -45,6 +45,11 @@ fn references_and_brackets_stay_whole() {
     let long = format!("He came (so. {}) and left.", "It was so. ".repeat(40));
     assert!(split_sentences(&long).len() > 20);
     assert_eq!(split_sentences("Ask for the ref. The man has it.").len(), 2);
+    assert_eq!(
+        split_sentences("Sie tagt am 9. Juli. Er kam am 12. Mai.").len(),
+        2
+    );
+    assert_eq!(split_sentences("It stood at 10. August was dry.").len(), 2);
 }
 
 #[test]

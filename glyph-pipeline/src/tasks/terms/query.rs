@@ -1,6 +1,6 @@
 //! What a question looks for.
 
-use super::{Token, asked, fold, is_stop_word, stem, tokenize};
+use super::{Token, asked, fold, foreign, is_stop_word, stem, tokenize};
 use std::collections::HashMap;
 
 /// What a term is made of.
@@ -94,7 +94,10 @@ impl Query {
     /// Reads the terms of a question; instructions around it are left out.
     pub(crate) fn new(text: &str) -> Self {
         let question = asked(text);
-        let mut plain = question.clone();
+        let mut plain = match foreign(&question) {
+            Some(own) if !own.plain.is_empty() => own.plain,
+            _ => question.clone(),
+        };
         for asking in ASKING {
             plain = plain.replace(asking, "？");
         }

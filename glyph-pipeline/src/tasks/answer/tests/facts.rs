@@ -1,10 +1,12 @@
 //! Facts that a text holds are found, and those that it does not hold are not made of others.
 
 use super::super::super::fixtures::wrap;
+use super::super::super::text::is_han;
 use super::*;
 
 const ENGLISH: &str = include_str!("facts_en.txt");
 const CHINESE: &str = include_str!("facts_zh.txt");
+const EUROPEAN: &str = include_str!("facts_eu.txt");
 
 /// What came of the questions of a file: those about present facts, how many were answered right,
 /// and those about absent ones with how many were told so; what went wrong.
@@ -26,10 +28,10 @@ fn outcome(file: &str) -> Outcome {
         .filter(|l| !l.is_empty())
         .map(str::to_owned)
         .collect();
-    let lines = if text.is_ascii() || text.contains("Harbour") {
-        wrap(&paragraphs, 96, 48)
-    } else {
+    let lines = if text.contains(is_han) {
         han_rows(&paragraphs)
+    } else {
+        wrap(&paragraphs, 96, 48)
     };
     let mut outcome = Outcome::default();
     for line in questions.lines() {
@@ -75,6 +77,14 @@ fn english_facts() {
 fn chinese_facts() {
     let outcome = outcome(CHINESE);
     assert!(outcome.present >= 15 && outcome.absent >= 15);
+    assert_eq!(outcome.right, outcome.present, "{}", outcome.wrong);
+    assert_eq!(outcome.told, outcome.absent, "{}", outcome.wrong);
+}
+
+#[test]
+fn facts_in_other_languages() {
+    let outcome = outcome(EUROPEAN);
+    assert!(outcome.present >= 20 && outcome.absent >= 10);
     assert_eq!(outcome.right, outcome.present, "{}", outcome.wrong);
     assert_eq!(outcome.told, outcome.absent, "{}", outcome.wrong);
 }
