@@ -45,11 +45,21 @@ for path in sorted(src.rglob("*")):
     if not path.is_file() or path.is_symlink():
         continue
     package = path.relative_to(src).parts[0]
-    european = re.search(r"html/(de-DE|fr-FR|es-ES|nb-NO)/", str(path))
+    # Of the installation guide the languages that no other package has; its last chapters of three
+    # are held out.
+    guide = re.search(r"/installation-guide-amd64/(\w+)/(\w+)\.html$", str(path))
+    if package.startswith("installation-guide") and not (
+        guide and guide[1] in ("ca", "cs", "da", "el", "nl", "pt", "ro", "ru", "sv")
+    ):
+        continue
+    guide_held_out = bool(guide) and guide[1] in ("cs", "el", "ro") and guide[2] >= "ch07"
+    if package in ("debian-faq-ru", "maint-guide-ru", "developers-reference-ru") and not path.name.endswith((".txt", ".txt.gz")):
+        continue
+    european = guide or re.search(r"html/(de-DE|fr-FR|es-ES|nb-NO)/", str(path))
     european = european or re.search(r"-(de|fr|es|it|pt)$", package)
     if "handbook" in package and not european and not re.search(r"html/(en-US|zh-CN)/", str(path)):
         continue
-    if package in held_out and not path.name.endswith(".txt.gz"):
+    if package in held_out and not path.name.endswith((".txt.gz", ".txt")):
         continue
     if package in calibration and not path.name.endswith((".en.txt.gz", ".zh-cn.txt.gz")):
         continue
@@ -60,8 +70,10 @@ for path in sorted(src.rglob("*")):
     if len(s) < 400:
         continue
     han = sum("\u4e00" <= c <= "\u9fff" for c in s) / len(s)
-    kind = "held-out" if package in held_out else "calibration" if package in calibration else "train"
-    language = "zh" if han > 0.15 else "eu" if european else "en"
+    other = {"el": r"[\u0370-\u03ff]", "ru": r"[\u0400-\u04ff]"}
+    other = [l for l, letters in other.items() if len(re.findall(letters, s)) > 0.3 * len(s)]
+    kind = "held-out" if package in held_out or guide_held_out else "calibration" if package in calibration else "train"
+    language = other[0] if other else "zh" if han > 0.15 else "eu" if european else "en"
     parts.setdefault((kind, language), []).append(s)
 for (kind, lang), texts in parts.items():
     out = dest / kind / f"{lang}.txt"

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Fetches the texts that the built-in reader is trained on and measured with, from Debian's
-# packages, into DIR/train/{en,zh,eu}.txt, DIR/calibration/{en,zh}.txt, which confidences are fitted
-# on, and DIR/held-out/{en,zh,eu}.txt (default: out/corpus; eu is German, French, Spanish and others),
+# packages, into DIR/train/{en,zh,eu,ru,el}.txt, DIR/calibration/{en,zh}.txt, which confidences are fitted
+# on, and DIR/held-out/{en,zh,eu,ru,el}.txt (default: out/corpus; eu is German, French, Spanish and others),
 # DIR/align, English that image and text are aligned on, and
-# random words of jieba's dictionary of Chinese, from PyPI, into DIR/train/zh-words.txt.
+# random words of jieba's dictionary of Chinese, from PyPI, into DIR/train/zh-words.txt; Ukrainian and Bulgarian words into
+# DIR/train/{uk,bg}-words.txt.
 # Needs: apt-get, dpkg, python3 with pip, npm. Nothing of it is committed.
 set -euo pipefail
 dir=$(mkdir -p "${1:-out/corpus}" && cd "${1:-out/corpus}" && pwd)
@@ -11,16 +12,23 @@ tools=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-train=(debian-policy debian-faq debian-handbook manpages manpages-zh debian-faq-zh-cn)
-held_out=(debian-reference-en debian-reference-zh-cn debian-reference-{de,es,fr,it})
+train=(debian-policy debian-faq debian-handbook manpages manpages-zh debian-faq-zh-cn
+  debian-faq-ru developers-reference-ru aptitude-doc-ru installation-guide-amd64)
+held_out=(debian-reference-en debian-reference-zh-cn debian-reference-{de,es,fr,it} maint-guide-ru)
+words=(wukrainian wbulgarian)
 calibration=(debmake-doc)
 align=(wordnet-base anarchism)
-apt-get download -qq "${train[@]}" "${held_out[@]}" "${calibration[@]}" "${align[@]}"
+apt-get download -qq "${train[@]}" "${held_out[@]}" "${calibration[@]}" "${align[@]}" "${words[@]}"
 for p in "${train[@]}" "${held_out[@]}" "${calibration[@]}"; do
   mkdir -p "x/$p"
   dpkg -x "$p"_*.deb "x/$p"
 done
 python3 "$tools/corpus_text.py" "$work/x" "$dir" "${held_out[@]}" -- "${calibration[@]}"
+for p in "${words[@]}"; do
+  dpkg -x "$p"_*.deb words
+done
+python3 "$tools/corpus_dictionary.py" words/usr/share/dict/ukrainian "$dir/train/uk-words.txt"
+python3 "$tools/corpus_dictionary.py" words/usr/share/dict/bulgarian "$dir/train/bg-words.txt"
 python3 -m pip download --quiet --no-deps --no-binary :all: jieba==0.42.1
 echo "055ca12f62674fafed09427f176506079bc135638a14e23e25be909131928db2  jieba-0.42.1.tar.gz" |
   sha256sum --check --quiet

@@ -2,7 +2,8 @@
 """Writes glyph-decode/assets/charset.txt: the characters that the built-in reader knows.
 
 Line 1: the frequent ones (first softmax). Line 2: the rest (second softmax): all of GB2312, then the
-other letters of Europe's Latin alphabets, scripts of numbers, units and signs that texts use.
+other letters of Europe's Latin, Greek and Cyrillic alphabets, scripts of numbers, units and signs that
+texts use.
 The order is part of the trained weights: a change needs a new training run.
 """
 import pathlib
@@ -25,7 +26,10 @@ for row in list(range(0xA1, 0xAA)) + list(range(0xB0, 0xF8)):
             tail.append(c)
 europe = [chr(c) for c in range(0x100, 0x180) if chr(c) not in "ĲĳĸĿŀŉſ"]
 signs = "ȘșȚțƒ₤₩₫₽₹₺₴⁰⁴⁵⁶⁷⁸⁹⁺⁻ⁿ₀₁₂₃₄₅₆₇₈₉⅓⅔⅛⅜⅝⅞⇔⇐∀∃∅∇∉⊂⊃⊆⊇✗☐☑☒㎡㎥㎏㎎㎜㎝㎞ℓ℉▶◀◦"
-for c in europe + list(signs):
+# Modern Greek, and the Cyrillic letters of Ukrainian, Belarusian, Serbian and Macedonian.
+greek = "ΆΈΉΊΌΎΏΪΫάέήίόύώϊϋΐΰς"
+cyrillic = "ЄІЇҐЎЂЈЉЊЋЏЃЌЅєіїґўђјљњћџѓќѕ"
+for c in europe + list(signs) + list(greek + cyrillic):
     if c not in seen:
         seen.add(c)
         tail.append(c)

@@ -14,6 +14,8 @@ use crate::AlignError;
 #[derive(Debug, Default, Clone)]
 pub struct Corpus {
     lines: Vec<String>,
+    /// Where the texts that were added end, and the share of passages that begin in them or before.
+    texts: Vec<(usize, f64)>,
 }
 
 impl Corpus {
@@ -50,14 +52,21 @@ impl Corpus {
         Ok(corpus)
     }
 
-    /// Adds a text.
+    /// Adds a text. Passages come from texts by the square roots of their numbers of lines, so that
+    /// languages of which there is little are read often enough.
     pub fn push_text(&mut self, text: &str) {
+        let before = self.lines.len();
         self.lines.extend(
             text.lines()
                 .map(str::trim)
                 .filter(|l| l.len() > 2)
                 .map(str::to_owned),
         );
+        let all = self.texts.last().map_or(0.0, |(_, share)| *share);
+        let share = ((self.lines.len() - before) as f64).sqrt();
+        if share > 0.0 {
+            self.texts.push((self.lines.len(), all + share));
+        }
     }
 
     /// The lines, in order.
@@ -67,7 +76,12 @@ impl Corpus {
 
     /// A run of text of at least `cells` characters, starting at a random place.
     fn passage(&self, rng: &mut impl Rng, cells: usize) -> String {
-        let mut i = rng.random_range(0..self.lines.len());
+        let all = self.texts.last().map_or(0.0, |(_, share)| *share);
+        let at = rng.random::<f64>() * all;
+        let text = self.texts.partition_point(|(_, share)| *share <= at);
+        let text = text.min(self.texts.len() - 1);
+        let from = text.checked_sub(1).map_or(0, |t| self.texts[t].0);
+        let mut i = rng.random_range(from..self.texts[text].0);
         let first = &self.lines[i];
         let skip = rng.random_range(0..first.chars().count().max(1));
         let mut out: String = first.chars().skip(skip).collect();
@@ -209,24 +223,35 @@ impl TextSource {
         out
     }
 
+    /// Random words in one alphabet, as texts have them: a letter that looks alike in two alphabets
+    /// is told by its neighbours.
     fn words(&self, rng: &mut impl Rng, cells: usize) -> String {
+        let letters = match rng.random_range(0..10) {
+            0 => CYRILLIC,
+            1 => GREEK,
+            _ => LATIN,
+        };
+        let letters: Vec<char> = letters.chars().collect();
         let mut out = String::new();
-        while out.len() < cells {
+        let mut n = 0;
+        while n < cells {
             let len = rng.random_range(1..12);
             let style = rng.random_range(0..12);
             for i in 0..len {
                 let c = if style == 0 {
-                    rng.random_range(b'0'..=b'9')
+                    char::from(rng.random_range(b'0'..=b'9'))
                 } else {
-                    letter(rng)
+                    pick(&letters, rng)
                 };
                 let upper = style == 1 || (style == 2 && i == 0);
-                out.push(if upper { c.to_ascii_uppercase() } else { c }.into());
+                let upper = Some(c.to_uppercase()).filter(|u| upper && u.len() == 1);
+                out.push(upper.and_then(|mut u| u.next()).unwrap_or(c));
             }
             if rng.random_bool(0.15) {
                 out.push(*b",.;:!?)'\"-/".choose(rng).unwrap_or(&b',') as char);
             }
             out.push(' ');
+            n += len + 1;
         }
         out
     }
@@ -287,11 +312,15 @@ fn pick(set: &[char], rng: &mut impl Rng) -> char {
     set.choose(rng).copied().unwrap_or(' ')
 }
 
+/// Letters of alphabets by their frequency.
+const LATIN: &str = "eeeeeetttttaaaaoooiiinnnssshhhrrrdddllccuummwwffggyyppbbvkjxqz";
+const CYRILLIC: &str =
+    "ооооооеееееаааааиииииннннтттсссррввввлллккммддппууяяыыььггззббччйхжшюцщэфъёіїєґўђјљњћџѓќѕ";
+const GREEK: &str = "αααααιιιιοοοοεεετττσσσννηηυυυρρππκκμμλλςςςωωγδχθφβξζψάάέέήήίίόόύύώώϊϋΐΰ";
+
 /// A lower-case letter by its frequency in English.
 fn letter(rng: &mut impl Rng) -> u8 {
-    *b"eeeeeetttttaaaaoooiiinnnssshhhrrrddlllccuummwwffggyyppbbvkjxqz"
-        .choose(rng)
-        .unwrap_or(&b'e')
+    *LATIN.as_bytes().choose(rng).unwrap_or(&b'e')
 }
 
 fn run<R: Rng>(
@@ -316,6 +345,20 @@ mod tests {
     use super::*;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    fn texts_of_few_lines_are_read_more_often_than_their_share() {
+        let mut corpus = Corpus::default();
+        corpus.push_text(&"common\n".repeat(10_000));
+        corpus.push_text("");
+        corpus.push_text(&"seldom\n".repeat(100));
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let seldom = (0..2000)
+            .filter(|_| corpus.passage(&mut rng, 40).ends_with("seldom"))
+            .count();
+        // One of eleven, as the roots of 100 and 10,000.
+        assert!((120..=260).contains(&seldom), "{seldom}");
+    }
 
     #[test]
     fn strangers_stand_amid_words_and_keep_every_width() {
