@@ -16,7 +16,7 @@ mod stream;
 mod tests;
 
 pub(crate) use fuzzy::{allowed_edits, within_edits};
-pub(crate) use language::{Asks, Foreign, foreign};
+pub(crate) use language::{Asks, foreign};
 pub(crate) use query::{Kind, PARTICLES, Query};
 pub(crate) use related::{han_synonyms, is_generic, related};
 pub(crate) use request::asked;
