@@ -60,6 +60,10 @@ fn chart(path: &Path, curves: &[Curve]) -> Result<(), Box<dyn std::error::Error>
         RGBColor(0, 130, 60),
         RGBColor(150, 80, 200),
         RGBColor(200, 120, 0),
+        RGBColor(0, 150, 170),
+        RGBColor(120, 70, 30),
+        RGBColor(230, 90, 160),
+        RGBColor(110, 140, 0),
     ];
     for (curve, color) in curves.iter().zip(colors.iter().cycle().copied()) {
         let mut points = curve.points.clone();
